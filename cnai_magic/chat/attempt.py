@@ -12,7 +12,7 @@ from ..api.messages import Message
 from ..errors import InputError
 from ..money.cost import Charge, Spend
 from ..next_steps import list_attempts
-from .order import CellPosition
+from .order import CellPosition, Document
 from .rating import Rating, choose_latest
 from .reply import Reply
 
@@ -132,8 +132,9 @@ class Turn:
 
     `first_run` is when its cell first ran; `asked` when it was last asked in its conversation, None where a
     fork only has it from its origin. `failed` tells that the last run of the cell had no answer, so
-    that a former one is still in force. `display_id` names the output that shows it, "" where that is not
-    an output of this kernel. `place` is that of its cell in the document; see `arrange`.
+    that a former one is still in force. It is not sent as long as the cell of the command `taken_out_by` is
+    in the document. `display_id` names the output that shows it, "" where that is not an output of this
+    kernel. `place` is that of its cell in the document; see `arrange`.
     """
 
     position: CellPosition
@@ -145,6 +146,7 @@ class Turn:
     failed: bool = False
     display_id: str = ""
     place: int = 0
+    taken_out_by: CellPosition | None = None
 
     def __post_init__(self) -> None:
         self.id = self.id or uuid4().hex[:12]
@@ -173,6 +175,11 @@ class Turn:
     def order(self) -> tuple[int, datetime, int]:
         """What turns are ordered by."""
         return self.place, self.first_run, self.position.index_in_cell
+
+    def is_out(self, document: Document) -> bool:
+        """Tell whether a command took it out whose cell is in the document."""
+        by = self.taken_out_by
+        return by is not None and by.cell not in document.deleted
 
     def add(self, attempt: Attempt) -> None:
         """Add an attempt, which becomes the current one."""
@@ -250,7 +257,7 @@ class Turn:
 
     def copy(self) -> Turn:
         """Return a turn of its own with the same attempts."""
-        return replace(self, attempts=list(self.attempts), asked=None, display_id="")
+        return replace(self, attempts=list(self.attempts), asked=None, display_id="", taken_out_by=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,9 @@ class KernelConversation:
     command.
 
     `detached` holds the turns that their cells no longer ask: they are not sent any more, and come back with
-    all attempts when they are asked again. `absent` are those whose cells were deleted from the `document`:
-    they come back with the cells. `begun_by` is where the conversation was begun: by a
+    all attempts when they are asked again. `taken_out` are those that commands of cells took out: they come
+    back where the cell of the command is deleted, too. `absent` are those whose cells were deleted from the
+    `document`: they come back with the cells. `begun_by` is where the conversation was begun: by a
     question, or a command. A fork has an `origin`; a fork or an import was made at `made_at`.
     `former_names` are those that it had before it was renamed, by the cell `renamed_by`.
     """
@@ -50,6 +51,7 @@ class KernelConversation:
     former_names: list[str] = field(default_factory=list)
     renamed_by: str | None = None
     absent: list[Turn] = field(default_factory=list)
+    taken_out: list[Turn] = field(default_factory=list)
     system_messages: list[SystemMessage] = field(default_factory=list)
     absent_messages: list[SystemMessage] = field(default_factory=list)
     document: Document = field(default=UNKNOWN_ORDER, repr=False)
@@ -57,7 +59,12 @@ class KernelConversation:
     @property
     def every_turn(self) -> tuple[Turn, ...]:
         """All turns, those too that are not sent."""
-        return (*self.turns, *self.absent, *self.detached.values())
+        return (*self.turns, *self.absent, *self.set_aside)
+
+    @property
+    def set_aside(self) -> tuple[Turn, ...]:
+        """The turns that are not sent, and come back where they are asked again."""
+        return (*self.detached.values(), *self.taken_out)
 
     def has_turn(self, turn_id: str) -> bool:
         """Tell whether a turn of this ID is, or was, part of it."""
@@ -71,7 +78,9 @@ class KernelConversation:
 
     def rearrange(self) -> None:
         """Let turns and system messages stand as in the document, after some were added."""
-        every: list[Turn | SystemMessage] = [*self.turns, *self.absent]
+        turns = [*self.turns, *self.absent, *self.taken_out]
+        self.taken_out = [each for each in turns if each.is_out(self.document)]
+        every: list[Turn | SystemMessage] = [each for each in turns if not each.is_out(self.document)]
         every += [*self.system_messages, *self.absent_messages]
         standing, absent = arrange(every, self.document)
         self.turns = [each for each in standing if isinstance(each, Turn)]
@@ -182,6 +191,12 @@ class KernelConversation:
             None,
         )
 
+    def find_set_aside(self, position: CellPosition) -> Turn | None:
+        """Return the turn that comes back where the question at `position` is asked again."""
+        if not position.is_asked_again:
+            return None
+        return next((turn for turn in self.set_aside if turn.position == position), None)
+
     def find_turns(self, cell: str) -> list[Turn]:
         """Return all turns that a cell asked, those too that it no longer asks."""
         return _of_cell(self.every_turn, cell)
@@ -194,7 +209,7 @@ class KernelConversation:
         turn = self.turn_at(position)
         order = turn.order if turn else self._order_new(position, first_run)
         before = bisect_left(self.turns, order, key=lambda each: each.order)
-        former = turn or self.detached.get(position)
+        former = turn or self.find_set_aside(position)
         messages = self.list_system_messages()
         message = find_in_force(messages, position, order) if messages else None
         return Placement(
@@ -221,8 +236,8 @@ class KernelConversation:
         lowest = max(places, default=0)
         place = self.document.places.get(position.cell or "", lowest)
         if position.is_asked_again:
-            detached = self.detached.get(position)
-            known = [detached] if detached is not None else self.every_turn
+            set_aside = self.find_set_aside(position)
+            known = [set_aside] if set_aside is not None else self.every_turn
             for turn in _of_cell(known, position.cell):
                 if turn.position.kind == position.kind:
                     return place, turn.first_run, position.index_in_cell
@@ -262,7 +277,8 @@ class KernelConversation:
         if standing is not None:
             return standing, self.turns.index(standing)
         place, first_run, _ = self._order_new(position, first_run)
-        turn = self.detached.pop(position, None) or Turn(position, id=turn_id)
+        turn = self.find_set_aside(position) or Turn(position, id=turn_id)
+        self._put_back(turn)
         turn.place, turn.first_run = place, first_run
         index = bisect_left(self.turns, turn.order, key=lambda each: each.order)
         self.turns.insert(index, turn)
@@ -300,7 +316,7 @@ class KernelConversation:
 
         These are earlier attempts of a turn that is asked there again: they are not sent.
         """
-        is_known = self.turn_at(position) is not None or position in self.detached
+        is_known = self.turn_at(position) is not None or self.find_set_aside(position) is not None
         if not position.is_asked_again or is_known:
             return
         known = {turn.id for turn in self.every_turn}
@@ -325,15 +341,23 @@ class KernelConversation:
 
     def detach(self, cell: str, asked: Collection[CellPosition]) -> None:
         """Detach the turns of a cell that its last run did not ask: its outputs no longer show them."""
-        gone = [each for each in self.turns if each.position.cell == cell and each.position not in asked]
-        for turn in gone:
-            if turn.position.is_asked_again:
+        own = _of_cell((*self.turns, *self.taken_out), cell)
+        for turn in own:
+            if turn.position.is_asked_again and turn.position not in asked:
                 self._detach(turn)
 
     def _detach(self, turn: Turn) -> None:
-        self.turns.remove(turn)
+        self._put_back(turn)
+        self.turns = [each for each in self.turns if each is not turn]
         if turn.position.is_asked_again:
             self.detached[turn.position] = turn
+
+    def _put_back(self, turn: Turn) -> None:
+        """Let a turn be set aside no more."""
+        turn.taken_out_by = None
+        self.taken_out = [each for each in self.taken_out if each is not turn]
+        if self.detached.get(turn.position) is turn:
+            del self.detached[turn.position]
 
     def turn(self, number: int) -> Turn:
         """Return turn `number` (from 1); raises InputError where there is none."""
@@ -345,27 +369,23 @@ class KernelConversation:
             )
         return self.turns[number - 1]
 
-    def drop(self, number: int) -> Turn:
-        """Take turn `number` (from 1) out of the conversation; raises InputError where there is none."""
+    def drop(self, number: int, by: CellPosition | None = None) -> Turn:
+        """Take turn `number` (from 1) out of the conversation; raises InputError where there is none.
+
+        Where the command `by` has a cell, it is out as long as that is in the document.
+        """
         turn = self.turn(number)
-        self._detach(turn)
+        if by is None or by.cell is None or turn.cell is None:
+            self._detach(turn)
+        else:
+            turn.taken_out_by = by
+            self.rearrange()
         return turn
 
     def rate(self, answer: str, rating: Rating | None) -> None:
         """Note the rating of the answer of an ID, wherever it stands."""
         for turn in self.every_turn:
             turn.rate(answer, rating)
-
-    def take_in(self, other: KernelConversation, made: datetime) -> None:
-        """Add the turns of a conversation that was read at `made`; they replace those read before."""
-        turns = [
-            replace(turn, position=CellPosition(None, number), first_run=made)
-            for number, turn in enumerate(other.turns)
-        ]
-        own = [turn for turn in (*self.turns, *self.absent) if turn.first_run != made]
-        self.turns, self.absent = [*turns, *own], []
-        self.rearrange()
-        self.system, self.made_at = other.last_system, made
 
 
 def _of_cell(turns: Iterable[Turn], cell: str | None) -> list[Turn]:

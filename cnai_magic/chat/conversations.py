@@ -110,7 +110,7 @@ class Conversations:
         if len(self._named) == 1:
             return self.in_use
         holding = [each for each in self if _find_asked(each.turns, position)]
-        holding = holding or [each for each in self if _find_asked(each.detached.values(), position)]
+        holding = holding or [each for each in self if _find_asked(each.set_aside, position)]
         in_use = self.in_use
         if not holding or in_use in holding:
             return in_use
@@ -304,7 +304,7 @@ class Conversations:
 
     def drop(self, number: int, by: CellPosition = _NOWHERE) -> Turn:
         """Take turn `number` (from 1) out of the conversation in use; raises InputError if there is none."""
-        turn = self.in_use.drop(number)
+        turn = self.in_use.drop(number, by)
         self.meet(turn.id)
         if by.cell is not None:
             self._removed.dropped[by] = turn.id

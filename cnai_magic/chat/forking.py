@@ -59,6 +59,7 @@ def fork_again(old: KernelConversation, at: int | None, kin: Iterable[KernelConv
 
     own = list(filter(is_own, (*old.turns, *old.absent)))
     detached = {position: turn for position, turn in old.detached.items() if turn.first_run >= made}
+    taken_out = [turn for turn in old.taken_out if turn.first_run >= made]
     before = {turn.id: turn for turn in old.every_turn}
     _begin(old, origin, at, made)
     for turn in old.every_turn:
@@ -68,6 +69,8 @@ def fork_again(old: KernelConversation, at: int | None, kin: Iterable[KernelConv
     taken = {turn.id for turn in own}
     old.turns = [*(turn for turn in old.turns if turn.id not in taken), *own]
     old.detached |= detached
+    standing = {turn.id for turn in old.turns}
+    old.taken_out = [turn for turn in taken_out if turn.id not in standing]
     for turn in own:
         old.detached.pop(turn.position, None)
     old.rearrange()
@@ -80,7 +83,7 @@ def _begin(new: KernelConversation, origin: KernelConversation, at: int | None, 
     counted = at is not None and new.place is not None
     shared = [turn for turn in origin.turns if counted or new.is_above(turn)][:at]
     taken = {turn.id for turn in shared}
-    new.turns, new.absent = [turn.copy() for turn in shared], []
+    new.turns, new.absent, new.taken_out = [turn.copy() for turn in shared], [], []
     # The others come back with their attempts where their cells are asked in the fork.
     new.detached = {
         turn.position: turn.copy()

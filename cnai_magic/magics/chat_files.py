@@ -135,6 +135,7 @@ def _clean_texts(conversation: KernelConversation) -> KernelConversation:
         turns=list(map(copied, conversation.turns)),
         absent=list(map(copied, conversation.absent)),
         detached={position: copied(turn) for position, turn in conversation.detached.items()},
+        taken_out=list(map(copied, conversation.taken_out)),
         **_lead_with(None if system is None else clean(system)),
     )
 

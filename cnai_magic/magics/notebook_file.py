@@ -16,7 +16,7 @@ from ..notebook.notebook_files import (
     find_saved_answers,
     read_saved_cells,
 )
-from ..notebook.saved_outputs import SavedCell, read_answers
+from ..notebook.saved_outputs import SavedCell, read_answers_below
 from ..notebook.untrusted import may_be_saved
 from ..settings import Cnai
 from .notebook_path import find_notebook_name, is_named_exactly
@@ -88,8 +88,7 @@ class NotebookFile:
 
     def find_answers_below_cell(self) -> list[Attempt]:
         """Return what the file holds below this cell: a new answer takes its place, and must not lose it."""
-        cell = self._cell.run.cell
-        return [attempt for each in self.read_cells() if each.id == cell for attempt in read_answers(each)]
+        return read_answers_below(self.read_cells(), self._cell.run.cell)
 
     def _gather_hints(self) -> dict[str, Any]:
         """Return what else tells which notebook runs."""

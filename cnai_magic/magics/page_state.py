@@ -85,7 +85,7 @@ def _list_renumbered(session: KernelSession) -> list[dict[str, Any]]:
     for conversation in session.conversations:
         numbered = enumerate(conversation.turns, 1)
         turns = {each.id: number for number, each in numbered if each.attempt.turn != number}
-        turns |= {each.id: 0 for each in conversation.detached.values()}
+        turns |= {each.id: 0 for each in conversation.set_aside}
         if turns:
             latest = dict(list(turns.items())[-_MOST_TURNS:])
             found.append({"conversation": conversation.name, "turns": latest})

@@ -90,5 +90,5 @@ def collect_kept(
         needed = {turn.attempt.id} if turn.display_id else {each.id for each in turn.attempts}
         if not needed <= known:
             known |= needed
-            turns.append((conversation, turn, conversation.detached.get(turn.position) is turn))
+            turns.append((conversation, turn, any(turn is each for each in conversation.set_aside)))
     return Kept(time, turns, conversations if changed else None)

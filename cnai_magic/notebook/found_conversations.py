@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..chat.attempt import Attempt
 from ..chat.conversation import KernelConversation
 from ..chat.conversations import Removed
+from ..chat.order import CellPosition
 from ..chat.system_message import SystemMessage
 from .saved_outputs import SavedOutputs, SavedTurn, list_all_attempts
 from .saved_state import SavedConversation, SavedMessage, SavedPlace, SavedState
@@ -66,6 +67,7 @@ class FoundConversations:
             turn = turns[saved.turn_id] = self.turn(saved.turn_id, shown)
         turn.shown, turn.cell, turn.document_index = shown, saved.cell, saved.document_index
         turn.detached = turn.failed = False
+        turn.taken_out_by = None
         for each in list_all_attempts(attempt):
             turn.attempts.setdefault(each.id, self._answers[each.id])
             if each.conversation != saved.conversation:
@@ -82,8 +84,9 @@ class FoundConversations:
     def detach(self, saved: SavedTurn) -> None:
         """Take out a turn of which an output keeps that its cell no longer asks it."""
         found = self.by_name.get(saved.conversation)
-        if found is not None and saved.turn_id in found.turns:
-            found.turns[saved.turn_id].detached = True
+        turn = found.turns.get(saved.turn_id) if found is not None else None
+        if turn is not None and turn.taken_out_by is None:
+            turn.detached = True
 
     def turn(self, turn_id: str, answer: Attempt) -> FoundTurn:
         """Return a turn with this answer alone, in the cell whose output has the turn, or the answer."""
@@ -139,12 +142,17 @@ class FoundConversations:
         for index, place in enumerate(saved.places):
             answer = self._answers.get(place.answer)
             if answer is None:
-                found.lacking += not place.detached
+                found.lacking += not (place.detached or self._is_there(place.taken_out_by))
             else:
                 turn = found.turns[place.turn_id] = self.turn(place.turn_id, answer)
                 turn.document_index = index
                 _place(turn, place, self._answers)
+                turn.taken_out_by = place.taken_out_by if self._is_there(place.taken_out_by) else None
         return found
+
+    def _is_there(self, by: CellPosition | None) -> bool:
+        """Tell whether the cell of a command is in the notebook; it may have another ID now."""
+        return by is not None and (by.cell in self._cells or not self._keeps_ids)
 
     def _build_message(self, saved: SavedMessage) -> SystemMessage | None:
         """Return a system message in the cell of its command, None where that is not in the notebook."""

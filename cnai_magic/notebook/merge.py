@@ -81,6 +81,6 @@ def _merge_turns(mine: KernelConversation, theirs: KernelConversation, removed: 
             continue
         elif theirs.detached.get(turn.position) is turn:
             mine.detached[turn.position] = turn
-        else:
+        else:  # where it was taken out, the order of the document shows
             mine.turns.append(turn)
     mine.rearrange()

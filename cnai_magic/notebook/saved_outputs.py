@@ -30,7 +30,15 @@ from .read_record import (
 from .saved_state import SavedState, read_state
 from .untrusted import may_be_saved, read_mapping
 
-__all__ = ["SavedCell", "SavedChange", "SavedOutputs", "SavedTurn", "list_all_attempts", "read_answers"]
+__all__ = [
+    "SavedCell",
+    "SavedChange",
+    "SavedOutputs",
+    "SavedTurn",
+    "list_all_attempts",
+    "read_answers",
+    "read_answers_below",
+]
 
 _MOST_CELLS = 5
 _ASKS = re.compile(r"%cnai(?!_)")
@@ -87,6 +95,18 @@ def read_answers(cell: SavedCell) -> list[Attempt]:
         except InputError:
             continue
     return found
+
+
+def read_answers_below(cells: Sequence[SavedCell], identifier: str | None) -> list[Attempt]:
+    """Return the answers in the outputs of the cell of an ID, but for those that were copied with it."""
+    keeps_ids = any(map(_holds_own_output, cells))
+    return [
+        answer
+        for cell in cells
+        if cell.id == identifier
+        for answer in read_answers(cell)
+        if not (keeps_ids and _is_of_another(answer.cell, identifier))
+    ]
 
 
 class SavedOutputs:
@@ -253,8 +273,7 @@ class SavedOutputs:
 
         In a file where no output is in its own cell the IDs have been changed: there none is a copy.
         """
-        known = cell is not None and may_be_saved(cell) and may_be_saved(own)
-        return known and own != cell and self.keeps_ids
+        return self.keeps_ids and _is_of_another(own, cell)
 
     def _charge(self, attempts: Iterable[Attempt]) -> None:
         for each in attempts:
@@ -280,6 +299,10 @@ def _name_cells(numbers: list[int]) -> str:
 def _holds_own_output(cell: SavedCell) -> bool:
     """Tell whether any output of a cell says that it belongs to a cell of this ID."""
     return cell.id is not None and any(about.get("cell") == cell.id for about, _ in _find_records(cell))
+
+
+def _is_of_another(own: str, cell: str | None) -> bool:
+    return cell is not None and may_be_saved(cell) and may_be_saved(own) and own != cell
 
 
 def _lacks_output(cell: SavedCell) -> bool:

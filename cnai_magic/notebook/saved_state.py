@@ -32,7 +32,8 @@ _KINDS: tuple[Literal["question", "append", "command"], ...] = ("question", "app
 class SavedPlace(NamedTuple):
     """A turn in a conversation: the IDs of the answer that is in force, and of its other attempts.
 
-    `asked` is when it was last asked in this conversation; it is when the answer was, where `is_asked`.
+    `asked` is when it was last asked in this conversation; it is when the answer was, where `is_asked`. Where
+    the command `taken_out_by` is there, it is out.
     """
 
     turn_id: str
@@ -43,6 +44,7 @@ class SavedPlace(NamedTuple):
     is_asked: bool
     asked: datetime | None
     first_run: datetime | None
+    taken_out_by: CellPosition | None
 
 
 class SavedMessage(NamedTuple):
@@ -125,7 +127,9 @@ def _conversation(
 ) -> dict[str, Any]:
     # What was imported is in another file.
     standing = [each for each in conversation.turns if each.position.cell or not _is_imported(conversation)]
+    standing += conversation.taken_out
     turns = [*standing, *conversation.detached.values()]
+    taken_out = {each.id: each.taken_out_by for each in standing}
     others = {turn.id: [each.id for each in turn.list_others(most_attempts)] for turn in turns}
     begun = conversation.begun_by
     return {
@@ -135,6 +139,7 @@ def _conversation(
         **({} if conversation.system is None else {"system": conversation.system}),
         **_unless_empty(
             detached={turn.id: turn.attempt.id for turn in conversation.detached.values()},
+            taken_out={turn: _position(by) for turn, by in taken_out.items() if by is not None},
             others={turn: answers for turn, answers in others.items() if answers},
             asked={turn.id: _time(turn.asked) for turn in turns if turn.asked != turn.reply.started},
             first_runs={turn.id: _time(turn.first_run) for turn in turns if not _is_told(turn)},
@@ -241,6 +246,7 @@ def _read_message(about: Mapping[str, Any]) -> SavedMessage:
 def _read_places(about: Mapping[str, Any]) -> Iterable[SavedPlace]:
     others, asked = read_mapping(about.get("others", {})), read_mapping(about.get("asked", {}))
     first_runs, failed = read_mapping(about.get("first_runs", {})), set(_read_names(about, "failed"))
+    taken_out = read_mapping(about.get("taken_out", {}))
     for kind in ("turns", "detached"):
         turns = read_mapping(about.get(kind, {}))
         for turn in turns:
@@ -253,6 +259,7 @@ def _read_places(about: Mapping[str, Any]) -> Iterable[SavedPlace]:
                 is_asked=turn not in asked,
                 asked=read_time_or_none(asked, turn),
                 first_run=read_time_or_none(first_runs, turn),
+                taken_out_by=_read_position(read_mapping(taken_out[turn])) if turn in taken_out else None,
             )
 
 

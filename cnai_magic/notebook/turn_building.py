@@ -20,7 +20,7 @@ class FoundTurn:
     """A turn while it is put together: its attempts by their IDs, and the one that counts.
 
     `document_index` is the place of its output in the document. `first_run` is when its cell first ran, where
-    the answer does not tell. `asked`, `failed` and `place` are those of `Turn`.
+    the answer does not tell. `asked`, `failed`, `place` and `taken_out_by` are those of `Turn`.
     """
 
     id: str
@@ -33,6 +33,12 @@ class FoundTurn:
     asked: datetime | None = None
     failed: bool = False
     place: int = 0
+    taken_out_by: CellPosition | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is sent."""
+        return not self.detached and self.taken_out_by is None
 
     @property
     def index_in_cell(self) -> int:
@@ -83,19 +89,22 @@ def fill(found: FoundConversation, document: Document) -> KernelConversation:
     highest: dict[str | None, int] = {}
     for each in standing:
         position = each.position
-        if position.is_asked_again and not each.detached:
+        if position.is_asked_again and each.stands:
             if position in taken:
                 # Two turns cannot be asked again at one place.
                 position = replace(position, index_in_cell=highest[each.cell] + 1)
             taken.add(position)
             highest[each.cell] = max(highest.get(each.cell, 0), position.index_in_cell)
         turn = _turn(each, position, conversation, len(conversation.turns) + 1)
-        if not each.detached:
+        if each.stands:
             conversation.turns.append(turn)
+        elif each.taken_out_by is not None:
+            conversation.taken_out.append(turn)
         elif position.is_asked_again:
             conversation.detached.setdefault(position, turn)
     for position in taken & set(conversation.detached):
         del conversation.detached[position]
+    conversation.taken_out = [each for each in conversation.taken_out if each.position not in taken]
     return conversation
 
 
@@ -104,7 +113,7 @@ def _turn(found: FoundTurn, position: CellPosition, conversation: KernelConversa
     current = next(index for index, each in enumerate(attempts) if each.id == found.shown.id)
     first_run = found.first_run or _BEGINNING
     turn = Turn(position, attempts, current, found.id, first_run, asked=found.asked, failed=found.failed)
-    turn.place = found.place
+    turn.place, turn.taken_out_by = found.place, found.taken_out_by
     former = conversation.former_names
     # Attempts of two forks may have been counted apart.
     is_counted = len({each.number for each in attempts}) == len(attempts)
@@ -112,7 +121,7 @@ def _turn(found: FoundTurn, position: CellPosition, conversation: KernelConversa
         replace(
             each,
             number=each.number if is_counted else count,
-            turn=each.turn if found.detached else number,
+            turn=number if found.stands else each.turn,
             first_run=first_run,
             conversation=conversation.name if each.conversation in former else each.conversation,
             others=(),

@@ -89,7 +89,7 @@ class UnstatedChanges:
         for each in origin.turns.values():
             if self._inheritable <= 0:
                 break
-            if each.id not in fork.turns and not each.detached and _is_older(each, event.made):
+            if each.id not in fork.turns and each.stands and _is_older(each, event.made):
                 self._inherit(fork, replace(each), event.time)
                 fork.turns[each.id].detached = True
         gone = len(event.answers) - len(turns)
@@ -140,7 +140,8 @@ class UnstatedChanges:
     def _drop(self, event: Event, by: CellPosition) -> None:
         turn = self._turn(event)
         if turn is not None:
-            turn.detached = True
+            turn.detached = by.cell is None or turn.cell is None
+            turn.taken_out_by = None if turn.detached else by
         if by.cell is not None:
             self._found.removed.dropped[by] = event.turn_id
 

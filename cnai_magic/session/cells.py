@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
@@ -136,6 +138,18 @@ class Cells:
                 taken = KernelConversation(name or (free[0] if free else conversations.draft().name))
                 taken.begun_by = by if by.cell is not None else None
                 conversations.put(taken)
-            taken.take_in(conversation, taken.made_at or conversations.clock.now())
+            _take_turns(taken, conversation, taken.made_at or conversations.clock.now())
             conversations.use(taken.name)
         return taken
+
+
+def _take_turns(taken: KernelConversation, other: KernelConversation, made: datetime) -> None:
+    """Add the turns of a conversation that was read at `made`; they replace those read before."""
+    turns = [
+        replace(turn, position=CellPosition(None, number), first_run=made)
+        for number, turn in enumerate(other.turns)
+    ]
+    own = [turn for turn in (*taken.turns, *taken.absent) if turn.first_run != made]
+    taken.turns, taken.absent = [*turns, *own], []
+    taken.rearrange()
+    taken.system, taken.made_at = other.last_system, made

@@ -47,7 +47,7 @@ class _Chat:
     """A conversation as a reader knows it: the question that is in force of each cell.
 
     `systems` are the system messages that cells set, each with when its cell first did; `by` is the cell that
-    made a fork.
+    made a fork. `dropped` are questions that commands took out, each with the cell of its command.
     """
 
     origin: str = ""
@@ -60,6 +60,7 @@ class _Chat:
     answered: dict[str, int] = field(default_factory=dict)
     above: dict[str, list[str | None]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
+    dropped: dict[str, str] = field(default_factory=dict)
 
     def take(self, cell: str, other: _Chat) -> None:
         """Have the question of a cell as another conversation has it."""
@@ -67,7 +68,14 @@ class _Chat:
         self.answered[cell] = other.answered[cell]
 
     def list_standing(self, document: Sequence[str]) -> list[str]:
-        return [cell for cell in document if cell in self.asked and cell not in self.away]
+        return [cell for cell in document if self.has(cell, document)]
+
+    def list_above(self, cell: str, document: Sequence[str]) -> list[str]:
+        above = document[: document.index(cell)]
+        return [each for each in self.list_standing(document) if each in above]
+
+    def has(self, cell: str, document: Sequence[str]) -> bool:
+        return cell in self.asked and cell not in self.away and self.dropped.get(cell) not in document
 
 
 class _Reader:
@@ -90,18 +98,19 @@ class _Reader:
             for each in self.chats.values():
                 each.systems.pop(cell, None)
         self.clock += 1
-        chat = self.chats[self.choose(cell)]
+        chat = self.chats[self.choose(cell, document)]
         above = self.list_above(chat, cell, document)
         self.first.setdefault(cell, self.clock)
         chat.asked[cell], chat.times[cell], chat.above[cell] = question, self.clock, above
         chat.answered[cell] = self.clock
         chat.away.discard(cell)
+        chat.dropped.pop(cell, None)
         return [*above, question]
 
     def list_above(self, chat: _Chat, cell: str, document: Sequence[str]) -> list[str | None]:
         sent = self.list_systems(chat, document)
         systems = [sent[each][0] for each in document[: document.index(cell) + 1] if each in sent]
-        above = chat.list_standing(document[: document.index(cell)])
+        above = chat.list_above(cell, document)
         return [systems[-1] if systems else None, *(chat.asked[each] for each in above)]
 
     def list_systems(self, chat: _Chat, document: Sequence[str]) -> dict[str, tuple[str, int]]:
@@ -141,10 +150,10 @@ class _Reader:
             if self.list_above(chat, each, document) != chat.above[each]
         ]
 
-    def choose(self, cell: str) -> str:
+    def choose(self, cell: str, document: Sequence[str]) -> str:
         """Return the conversation of a cell: where it was asked, or a fork made since that is in use."""
-        holding = [name for name, chat in self.chats.items() if cell in chat.asked and cell not in chat.away]
-        holding = holding or [name for name, chat in self.chats.items() if cell in chat.away]
+        holding = [name for name, chat in self.chats.items() if chat.has(cell, document)]
+        holding = holding or [name for name, chat in self.chats.items() if cell in chat.asked]
         if not holding or self.current in holding:
             return self.current
         name, made = self.current, 0
@@ -152,6 +161,10 @@ class _Reader:
             if name in holding and self.first[cell] < made:
                 return self.current
         return max(holding, key=lambda each: self.chats[each].times.get(cell, 0))
+
+    def drop(self, cell: str, number: int, document: Sequence[str]) -> None:
+        chat = self.chats[self.current]
+        chat.dropped[chat.list_standing(document)[number - 1]] = cell
 
     def begin(self, name: str) -> None:
         self.chats[name] = _Chat()
@@ -178,7 +191,7 @@ class _Reader:
         fork, above = self.chats[name], document[: document.index(cell)]
         origin = self.chats[fork.origin]
         for other in filter(lambda chat: self._comes_from(chat, origin), self.chats.values()):
-            for each in other.list_standing(above):
+            for each in other.list_above(cell, document):
                 if self.first[each] < fork.made <= other.answered[each]:
                     self._take_back(origin, other, each)
         self.chats[name] = kept = _Chat(fork.origin, fork.made, cell, fork.systems, times=fork.times)
@@ -188,9 +201,16 @@ class _Reader:
                 is_own = self.first[each] >= fork.made and each not in origin.asked
             else:
                 is_own = each in fork.times
-            if is_own and each not in fork.away:
+            if is_own and fork.has(each, document):
                 kept.take(each, fork)
                 kept.away.discard(each)
+            elif (
+                fork.dropped.get(each) in document
+                and self.first[each] >= fork.made
+                and not kept.has(each, document)
+            ):
+                kept.take(each, fork)
+                kept.dropped[each] = fork.dropped[each]
         self.current = name
 
     def _comes_from(self, chat: _Chat, origin: _Chat) -> bool:
@@ -208,6 +228,7 @@ class _Reader:
             origin.take(cell, other)
             origin.times[cell] = other.answered[cell]
             origin.away.discard(cell)
+            origin.dropped.pop(cell, None)
 
     def restart(self, document: Sequence[str]) -> None:
         """What was deleted is not in the file."""
@@ -216,6 +237,9 @@ class _Reader:
             for cell in [each for each in chat.asked if each not in document]:
                 del chat.asked[cell]
                 chat.away.discard(cell)
+            chat.dropped = {
+                cell: by for cell, by in chat.dropped.items() if cell in chat.asked and by in document
+            }
 
 
 _Step = tuple[str, int, int]
@@ -224,6 +248,7 @@ _KINDS = (
     ["insert"] * 3
     + ["run"] * 7
     + ["delete", "delete", "undo", "undo", "move", "move", "copy", "split", "merge", "system", "system"]
+    + ["drop", "drop"]
 )
 _STEPS = st.lists(
     st.tuples(
@@ -257,12 +282,16 @@ class _Both:
             self._ask(notebook.insert(to))
         elif kind == "run" and free:
             source = cells[index].source
-            if source.startswith("%cnai_chat") and "%cnai " not in source:
+            if source.startswith("%cnai_chat drop"):
+                self._drop(cells[index], other)
+            elif source.startswith("%cnai_chat") and "%cnai " not in source:
                 self._set_system(cells[index])
             else:
                 self._ask(cells[index], with_system=other % 5 == 0)
         elif kind == "system":
             self._set_system(notebook.insert(to))
+        elif kind == "drop":
+            self._drop(notebook.insert(to), one)
         elif kind == "delete" and free:
             notebook.delete(index)
         elif kind == "move" and index:
@@ -322,6 +351,13 @@ class _Both:
         self.reader.set_system(cell.id, text, self.document)
         self._run(cell, f"%cnai_chat system {text}")
 
+    def _drop(self, cell: Cell, one: int) -> None:
+        standing = self.reader.chats[self.reader.current].list_standing(self.document)
+        if standing:
+            number = 1 + one % len(standing)
+            self.reader.drop(cell.id, number, self.document)
+            self._run(cell, f"%cnai_chat drop {number}")
+
     def _run(self, cell: Cell, source: str) -> None:
         if self.notebook.told_by == "file":
             self.notebook.save()
@@ -361,7 +397,7 @@ class _OldFile(_Both):
         self._on_disk = self.document
 
     def do(self, kind: str, one: int, other: int) -> None:
-        if kind not in ("fork", "again", "system"):
+        if kind not in ("fork", "again", "system", "drop"):
             super().do(kind, one, other)
         if kind in ("save", "restart"):
             self.notebook.save()
@@ -388,7 +424,7 @@ class _OldFile(_Both):
         self._look(cell.id)
         new = self._ran - self._held
         known = {*self._saved, *self._back, *new}
-        chat = self.reader.chats[self.reader.choose(cell.id)]
+        chat = self.reader.chats[self.reader.choose(cell.id, self.document)]
         standing = {each for each in chat.asked if each not in chat.away and each in known} - {cell.id}
         self.count += 1
         question = f"question {self.count}"

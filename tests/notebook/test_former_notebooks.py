@@ -39,7 +39,7 @@ def _conversation(conversation: KernelConversation) -> dict[str, Any]:
         "made_at": conversation.made_at and conversation.made_at.isoformat(),
         "begun_by": begun and [begun.cell, begun.index_in_cell, begun.kind],
         "turns": [_turn(each) for each in conversation.turns],
-        "detached": sorted(map(_turn, conversation.detached.values()), key=lambda each: str(each["id"])),
+        "detached": sorted(map(_turn, conversation.set_aside), key=lambda each: str(each["id"])),
     }
 
 

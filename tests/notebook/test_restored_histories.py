@@ -183,6 +183,7 @@ def _state(conversation: KernelConversation) -> dict[str, Any]:
     return {
         "turns": [_turn(turn) for turn in conversation.turns],
         "detached": {position: _turn(turn) for position, turn in conversation.detached.items()},
+        "taken out": {turn.id: (_turn(turn), turn.taken_out_by) for turn in conversation.taken_out},
         "system": (conversation.system, conversation.last_system),
         "system messages": [
             (each.position, each.text, each.first_run) for each in conversation.system_messages
