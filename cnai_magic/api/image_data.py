@@ -85,7 +85,7 @@ def _read(data: bytes) -> tuple[str, int, int]:
     if data.startswith(_PNG) and data[12:16] == b"IHDR":
         return "png", *struct.unpack_from(">II", data, 16)
     if data.startswith(b"\xff\xd8\xff"):
-        return "jpeg", *_read_jpeg(data)
+        return "jpeg", *_read_jpeg(data)[:2]
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return "gif", *struct.unpack_from("<HH", data, 6)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -93,7 +93,8 @@ def _read(data: bytes) -> tuple[str, int, int]:
     raise ValueError("no image")
 
 
-def _read_jpeg(data: bytes) -> tuple[int, int]:
+def _read_jpeg(data: bytes) -> tuple[int, int, int]:
+    """Return width and height, and where the frame that says so stands."""
     position = 2
     while True:
         if data[position] != 0xFF:
@@ -105,7 +106,7 @@ def _read_jpeg(data: bytes) -> tuple[int, int]:
             position += 2
         elif marker in _FRAMES:
             height, width = struct.unpack_from(">HH", data, position + 5)
-            return width, height
+            return width, height, position
         else:
             position += 2 + max(2, struct.unpack_from(">H", data, position + 2)[0])
 
@@ -125,9 +126,12 @@ def _read_webp(data: bytes) -> tuple[int, int]:
 
 
 def is_cut_off(data: bytes, facts: ImageFacts) -> bool:
-    """Tell whether the end of a PNG or a WebP is missing; of a JPEG or a GIF, decoders show what there is."""
+    """Tell whether the end of a PNG, a JPEG or a WebP is missing; of a GIF, decoders show what there is."""
     if facts.kind == "png":
         return b"IEND" not in data
+    if facts.kind == "jpeg":
+        # Before the frame may stand a small image of its own, with its own end.
+        return data.rfind(b"\xff\xd9") < _read_jpeg(data)[2]
     return facts.kind == "webp" and len(data) < int.from_bytes(data[4:8], "little") + 8
 
 

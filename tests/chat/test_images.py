@@ -53,7 +53,7 @@ def test_what_models_do_not_take_is_refused_by_its_content(data: bytes, why: str
     assert found[1].startswith(step)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
 def test_an_image_that_is_cut_off_is_refused(kind: str) -> None:
     assert refused(photo("RGB", kind=kind)[:-20]) == ("its end is missing", "save or download it again")
 
