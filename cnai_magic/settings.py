@@ -140,7 +140,8 @@ class Cnai(Configurable):
         "on", help='Record of what all notebooks spend: "on", "off", or the path of its file.'
     ).tag(config=True)
     replay = Bool(
-        False, help="Answer each cell from its own saved output; a request that is not the same is an error."
+        False,
+        help="Answer cells from their saved output, rows from answers that are kept; other requests fail.",
     ).tag(config=True)
     notebook = Unicode("", help="File of this notebook. Unset: Jupyter is asked.").tag(config=True)
     save_attempts = Integer(

@@ -256,6 +256,7 @@ _LATE = {
     "api.client": "asyncio, for very many questions",
     "plain_python.session": "what reads rows, for a session that asks for them",
     "session.batches.row_sources": "jinja2, for rows with a template",
+    "session.comparisons": "asyncio, for compared answers that are replayed",
     "session.kernel_session": "how values are shown, for a question with tools; asyncio and SQLite, for rows",
     "session.servers": "requests, and the gateway",
 }

@@ -7,11 +7,13 @@ between marks that hold a digest of all texts, which no answer can know.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from ..api.token_usage import Usage
 from ..errors import CnaiError, InputError
 from ..money.cost import Cost
 from ..redaction import strip_controls
@@ -55,6 +57,12 @@ class JudgeOptions:
     show: Callable[[Any], None] = lambda progress: None
     to_confirm: bool = False
 
+    @property
+    def digest(self) -> str:
+        """A hash of the model, its parameters and the rubric."""
+        asked = [self.model, self.rubric, dict(self.parameters)]
+        return sha256(json.dumps(asked, sort_keys=True, default=repr).encode()).hexdigest()[:16]
+
 
 class Judged(NamedTuple):
     """A question with the answers that are to be judged; `before` is the conversation that led to it."""
@@ -87,7 +95,8 @@ class Judgement:
 
     Of its `requests`, `failed` ones had no scores, the first because of `error`. `scored` answers have one,
     and of `differing` it depends on the order in which the answers stand. `demo` tells that it took demo
-    credit. `spent` is what this run cost, where some was judged in an earlier one.
+    credit. `spent` is what this run cost, where some was judged in an earlier one. `usage` are its tokens,
+    `asked` is a hash of who was asked how: see `JudgeOptions.digest`.
     """
 
     model: str
@@ -99,6 +108,8 @@ class Judgement:
     scored: int = 0
     differing: int = 0
     spent: Cost | None = None
+    usage: Usage = field(default_factory=Usage)
+    asked: str = ""
 
     @property
     def summary(self) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from ..api.interrupts import defer_interrupts
 from ..api.parameters import BY_NAME, VARIED, ParameterValue
 from ..chat.comparison import Comparison
+from ..chat.order import CellPosition
 from ..chat.prompts.rendered_prompt import RenderedPrompt
 from ..display.columns import choose_columns_view
 from ..display.dry_run import describe_body, describe_ways
@@ -19,6 +19,8 @@ from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name
 from ..session.batches.compare import Ways, list_variants
+from ..session.batches.judge import judge_comparison
+from ..session.batches.replayed_comparison import SavedAnswers
 from ..session.question import Options
 from .cell_words import CELL
 from .chat_versions import show_kept
@@ -46,9 +48,12 @@ def compare_in_cell(
     view = choose_columns_view(shell_session.shell, shell_session.settings.display)
     before = session.comparisons.latest
     try:
-        comparison = session.compare(
-            prompt, chosen, ways, parallel=arguments.parallel, position=position, view=view
-        )
+        if shell_session.settings.replay:
+            comparison = _replay(shell_session, prompt, chosen, ways, position)
+        else:
+            comparison = session.compare(
+                prompt, chosen, ways, parallel=arguments.parallel, position=position, view=view
+            )
         # A turn that the cell asked before stays: none of the answers takes its place yet.
         standing = session.conversations.in_use.turn_at(position)
         if standing is not None:
@@ -74,6 +79,22 @@ def compare_in_cell(
     return comparison
 
 
+def _replay(
+    shell_session: ShellSession, prompt: str, chosen: Options, ways: Ways, position: CellPosition
+) -> Comparison:
+    """Return the answers that the notebook's file holds for this cell."""
+    session, file = shell_session.session, shell_session.file
+    saved = SavedAnswers(file.find_comparisons_to_replay(), file.find_answers_to_replay())
+    return session.comparisons.replay(
+        ways,
+        saved,
+        chosen,
+        position,
+        partial(session.prepare_as_saved, prompt),
+        partial(judge_comparison, session.ask_rows),
+    )
+
+
 def show_dry_run(
     shell_session: ShellSession, rendered: RenderedPrompt, chosen: Options, arguments: Namespace
 ) -> None:
@@ -84,7 +105,7 @@ def show_dry_run(
     position = shell_session.cell.run.position
     ways = []
     for variant in variants:
-        asked = replace(chosen, model=variant.model, parameters={**chosen.parameters, **variant.varied})
+        asked = chosen.varied_by(variant.model, variant.varied)
         question = shell_session.session.prepare(rendered.text, asked, position=position)
         ways.append((question, variant.times))
     if arguments.dry_run == "json":

@@ -61,7 +61,8 @@ def read_judge(
         rubric = render(shell_session, text, saved.variables).text
         options = replace(options, rubric=rubric, parameters=saved.parameters)
     asked = replace(build_judge_options(options, 1), once=True)
-    shell_session.session.prepare("?", asked)  # before anything is sent
+    if not shell_session.settings.replay:
+        shell_session.session.prepare("?", asked)  # before anything is sent
     return options
 
 
@@ -74,7 +75,7 @@ def judge_answers(
 
     `show` is called with the progress.
     """
-    if options is None or not _is_whole(answers):
+    if options is None or not _is_whole(answers) or _is_judged(answers, options):
         return answers
     try:
         judged = answers.judge_with(replace(options, show=show))
@@ -85,6 +86,11 @@ def judge_answers(
     except CnaiError as error:
         say(to_one_line(f"The judge failed, and the answers are as they came: {error}"))
         return answers
+
+
+def _is_judged(answers: Answers | Comparison, options: JudgeOptions) -> bool:
+    """Return whether the scores are replayed with the answers: of the same judge, asked in the same way."""
+    return answers.judgement is not None and answers.judgement.asked == options.digest
 
 
 def _is_whole(answers: Answers | Comparison) -> bool:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import Any, TypeVar
 
 from ..chat.attempt import Attempt
 from ..errors import InputError
 from ..notebook.cell_order import SavedOrder, read_order
+from ..notebook.comparison_record import SavedComparison
 from ..notebook.notebook_files import (
     find_notebook,
     find_possible_notebooks,
     find_saved_answers,
+    find_saved_comparisons,
     read_saved_cells,
 )
 from ..notebook.saved_outputs import SavedCell, read_answers_below
@@ -24,6 +26,8 @@ from .running_cell import RunningCell
 
 __all__ = ["NotebookFile"]
 
+_Found = TypeVar("_Found")
+
 
 class NotebookFile:
     """The file of the notebook that runs, as far as it is known."""
@@ -32,7 +36,9 @@ class NotebookFile:
         self._shell = shell
         self._settings = settings
         self._cell = cell
+        # What was read for each cell before.
         self._read: dict[str, dict[str, Attempt]] = {}
+        self._compared: dict[str, dict[str, SavedComparison]] = {}
         # The order of the cells in a version of the file.
         self._order: tuple[object, SavedOrder | None] | None = None
 
@@ -73,6 +79,18 @@ class NotebookFile:
         A notebook that is saved after a mistake has lost them: the error stands in their place. Of copies in
         one folder all are read: an answer is used for exactly its own request only.
         """
+        found = self._find_all(find_saved_answers)
+        known = self._read.setdefault(self._cell.run.cell or self._cell.source, {})
+        return list(_join({each.id: each for each in found}, known))
+
+    def find_comparisons_to_replay(self) -> list[SavedComparison]:
+        """Return the compared answers that the file holds for this cell, and those that it held before."""
+        found = self._find_all(find_saved_comparisons)
+        known = self._compared.setdefault(self._cell.run.cell or self._cell.source, {})
+        return list(_join({each.turn.id: each for each in found}, known))
+
+    def _find_all(self, find: Callable[[Path, str | None, str, int], list[_Found]]) -> list[_Found]:
+        """Return what the files that may be this notebook hold for this cell."""
         paths = find_possible_notebooks(self.name, **self._gather_hints())
         if not paths:
             raise InputError(
@@ -80,11 +98,7 @@ class NotebookFile:
                 next_step='name it: CNAI_NOTEBOOK=PATH, or %config Cnai.notebook = "PATH"',
             )
         cell, source, nth = self._cell.run.cell, self._cell.source, self._cell.repeated
-        found = {each.id: each for path in paths for each in find_saved_answers(path, cell, source, nth)}
-        known = self._read.setdefault(cell or source, {})
-        for answer, attempt in found.items():
-            known.setdefault(answer, attempt)
-        return [*found.values(), *(attempt for answer, attempt in known.items() if answer not in found)]
+        return [each for path in paths for each in find(path, cell, source, nth)]
 
     def find_answers_below_cell(self) -> list[Attempt]:
         """Return what the file holds below this cell: a new answer takes its place, and must not lose it."""
@@ -98,3 +112,10 @@ class NotebookFile:
             "cell": cell if cell and may_be_saved(cell) else None,
             "source": self._cell.source,
         }
+
+
+def _join(found: dict[str, _Found], known: dict[str, _Found]) -> Iterable[_Found]:
+    """Return what was found now, and then what was known before; it is known from now on."""
+    for name, each in found.items():
+        known.setdefault(name, each)
+    return [*found.values(), *(each for name, each in known.items() if name not in found)]

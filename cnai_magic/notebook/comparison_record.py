@@ -16,11 +16,12 @@ from ..chat.compared_answer import ComparedAnswer
 from ..chat.comparison import Comparison
 from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
+from ..chat.judging import Judgement
 from ..chat.order import CellPosition
 from ..errors import CnaiError, InputError
 from ..redaction import clean
-from .read_record import read_attempt
-from .record import build_event_metadata, record_whole
+from .read_record import read_attempt, read_cost
+from .record import build_event_metadata, dump_usage, record_whole
 from .untrusted import read_count, read_flag, read_mapping, read_name, read_seconds, read_text, read_time
 
 __all__ = [
@@ -41,15 +42,21 @@ _MOST_CHARACTERS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class SavedComparison:
-    """Compared answers that an output holds; `answers` are those that came, and what failed."""
+    """Compared answers that an output holds; `answers` are those that came, and what failed.
+
+    `judgement` is what a judge cost, None without one.
+    """
 
     time: datetime
     turn: UndecidedTurn
     answers: tuple[ComparedAnswer, ...]
+    judgement: Judgement | None = None
 
     def build(self, keep: Callable[[str], tuple[KernelConversation, Turn]]) -> Comparison:
         """Return it as it was when it was shown; `keep` lets one answer join the conversation."""
-        return Comparison(self.answers, keep, turn=self.turn)
+        comparison = Comparison(self.answers, keep, turn=self.turn)
+        comparison.judgement = self.judgement
+        return comparison
 
 
 # -- written ------------------------------------------------------------------------------------
@@ -82,6 +89,9 @@ def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
     common = dict(kept[0])
     for each in kept[1:]:
         common = {name: value for name, value in common.items() if name in each and each[name] == value}
+    judged: dict[str, Any] = {}
+    if comparison.judgement is not None:
+        judged["judgement"] = _dump_judgement(comparison.judgement)
     return build_event_metadata(
         COMPARED,
         turn.conversation,
@@ -91,7 +101,22 @@ def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
         common=common,
         answers=[{name: value for name, value in each.items() if name not in common} for each in kept],
         failed=failed,
+        **judged,
     )
+
+
+def _dump_judgement(judgement: Judgement) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "model": clean(judgement.model),
+        "asked": judgement.asked,
+        **dump_usage(judgement.usage, judgement.cost),
+        "demo": judgement.demo,
+        "requests": judgement.requests,
+        "failed": judgement.failed,
+        "scored": judgement.scored,
+        "differing": judgement.differing,
+    }
+    return about if judgement.error is None else {**about, "error": clean(str(judgement.error))}
 
 
 def build_comparison_facts(comparison: Comparison) -> dict[str, Any]:
@@ -132,7 +157,26 @@ def read_comparison(about: Mapping[str, Any], cell: str | None) -> SavedComparis
         begins=read_flag(about, "begins"),
         id=read_name(about, "id"),
     )
-    return SavedComparison(read_time(about), turn, tuple(sorted(answers, key=lambda each: each.number)))
+    judgement = _read_judgement(read_mapping(about["judgement"])) if "judgement" in about else None
+    return SavedComparison(
+        read_time(about), turn, tuple(sorted(answers, key=lambda each: each.number)), judgement
+    )
+
+
+def _read_judgement(about: Mapping[str, Any]) -> Judgement:
+    usage, cost = read_cost(about)
+    return Judgement(
+        read_name(about, "model"),
+        cost,
+        read_flag(about, "demo"),
+        read_count(about, "requests", 0),
+        read_count(about, "failed", 0),
+        CnaiError(read_text(about, "error")) if "error" in about else None,
+        read_count(about, "scored", 0),
+        read_count(about, "differing", 0),
+        usage=usage,
+        asked=read_text(about, "asked", ""),
+    )
 
 
 def _read_answer(about: Mapping[str, Any], model: str, **came: Any) -> ComparedAnswer:

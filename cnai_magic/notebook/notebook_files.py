@@ -25,17 +25,19 @@ from ..chat.prompts.braces import has_braces
 from ..chat.reply import Reply
 from ..money.cost import Spend
 from ..redaction import strip_controls
+from .comparison_record import SavedComparison
 from .ipynb import read_notebook
 from .kept_images import find_images_again
 from .messages_json import NO_MODEL
 from .record import build_bundle, build_event_metadata, build_metadata
 from .restore import Restored, restore
-from .saved_outputs import SavedCell, read_answers
+from .saved_outputs import SavedCell, read_answers, read_comparisons
 
 __all__ = [
     "find_notebook",
     "find_possible_notebooks",
     "find_saved_answers",
+    "find_saved_comparisons",
     "read_saved_cells",
     "restore_notebook",
     "write_notebook",
@@ -103,13 +105,22 @@ def find_saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) 
 
     Of several of this source, those of the `nth` (from 0, and round again) come first.
     """
+    return [attempt for each in _find_cells(path, cell, source, nth) for attempt in read_answers(each)]
+
+
+def find_saved_comparisons(path: Path, cell: str | None, source: str, nth: int = 0) -> list[SavedComparison]:
+    """Return the compared answers saved in the cell that runs, as `find_saved_answers` finds it."""
+    return [found for each in _find_cells(path, cell, source, nth) for found in read_comparisons(each)]
+
+
+def _find_cells(path: Path, cell: str | None, source: str, nth: int) -> list[SavedCell]:
     cells = read_saved_cells(path)
     own = [each for each in cells if cell is not None and each.id == cell]
-    if not own:
-        same = [each for each in cells if each.source.strip() == source.strip()]
-        first = nth % len(same) if same else 0
-        own = [*same[first:], *same[:first]]
-    return [attempt for each in own for attempt in read_answers(each)]
+    if own:
+        return own
+    same = [each for each in cells if each.source.strip() == source.strip()]
+    first = nth % len(same) if same else 0
+    return [*same[first:], *same[:first]]
 
 
 def write_notebook(conversation: KernelConversation) -> bytes:

@@ -41,6 +41,7 @@ __all__ = [
     "KeptTurn",
     "read_answer",
     "read_attempt",
+    "read_cost",
     "read_event",
     "read_kept",
     "read_kept_turn",
@@ -225,7 +226,7 @@ def _read_sound_rating(about: Mapping[str, Any]) -> Rating | None:
 def _read_reply(about: Mapping[str, Any], text: object) -> Reply:
     if not isinstance(text, str):
         raise InputError("its text is missing")
-    usage, cost = _read_count(about)
+    usage, cost = read_cost(about)
     return Reply(
         text=replace_surrogates(text),
         prompt=read_text(about, "prompt"),
@@ -241,7 +242,7 @@ def _read_reply(about: Mapping[str, Any], text: object) -> Reply:
         call_seconds=_read_call_seconds(about),
         usage=usage,
         cost=cost,
-        rest=_read_count(read_mapping(about["rest"])) if about.get("rest") is not None else None,
+        rest=read_cost(read_mapping(about["rest"])) if about.get("rest") is not None else None,
         finish_reason=read_name(about, "finish_reason", "stop"),
         started=read_time(about),
         seconds=read_seconds(about),
@@ -257,7 +258,7 @@ def _read_logprobs(about: Mapping[str, Any]) -> TokenTable:
     return TokenTable(load_logprobs(about.get("logprobs"))[:MOST_TOKENS])
 
 
-def _read_count(about: Mapping[str, Any]) -> tuple[Usage, Cost]:
+def read_cost(about: Mapping[str, Any]) -> tuple[Usage, Cost]:
     """Read tokens and cost."""
     usage, nano = read_usage(about), about.get("cost")
     cost = Cost(

@@ -36,6 +36,7 @@ __all__ = [
     "build_event_metadata",
     "build_metadata",
     "build_texts",
+    "dump_usage",
     "format_time",
     "record_rating",
     "record_whole",
@@ -213,7 +214,7 @@ def record_whole(attempt: Attempt) -> dict[str, Any]:
     return {**_record(attempt), "text": _hide_keys_in(attempt.reply.text)}
 
 
-def _count(usage: Usage, cost: Cost) -> dict[str, Any]:
+def dump_usage(usage: Usage, cost: Cost) -> dict[str, Any]:
     """Return tokens and cost as they are written."""
     counted = {
         "usage": {
@@ -244,7 +245,7 @@ def _record(attempt: Attempt) -> dict[str, Any]:
         "parameters": _hide_in_value(dump_parameters(reply.parameters)),
         "prompt": _hide_keys_in(reply.prompt),
         "reasoning": _hide_keys_in(reply.reasoning),
-        **_count(usage, reply.cost),
+        **dump_usage(usage, reply.cost),
         "demo": reply.demo,
         "finish_reason": clean(reply.finish_reason),
         "time": format_time(reply.started),
@@ -252,7 +253,7 @@ def _record(attempt: Attempt) -> dict[str, Any]:
         "request": clean(reply.request),
     }
     if reply.rest is not None:
-        about["rest"] = _count(*reply.rest)
+        about["rest"] = dump_usage(*reply.rest)
     if reply.answered_by:
         about["answered_by"] = clean(reply.answered_by)
     if reply.note:

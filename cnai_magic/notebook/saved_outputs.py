@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -38,6 +39,7 @@ __all__ = [
     "list_all_attempts",
     "read_answers",
     "read_answers_below",
+    "read_comparisons",
 ]
 
 _MOST_CELLS = 5
@@ -107,6 +109,15 @@ def read_answers_below(cells: Sequence[SavedCell], identifier: str | None) -> li
         for answer in read_answers(cell)
         if not (keeps_ids and _is_of_another(answer.cell, identifier))
     ]
+
+
+def read_comparisons(cell: SavedCell) -> list[SavedComparison]:
+    """Return the compared answers in the outputs of one cell; unsound ones are not."""
+    found = []
+    for about, _ in _find_records(cell):
+        with suppress(InputError):
+            found += [read_comparison(about, cell.id)] if about.get("event") == COMPARED else []
+    return found
 
 
 class SavedOutputs:

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 from .recorder import Recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..chat.attempt import Turn, UndecidedTurn
     from ..chat.comparison import Comparison
+    from ..chat.order import CellPosition
+    from ..chat.reply import Reply
     from ..notebook.comparison_record import SavedComparison
+    from .batches.compare import AskJudge, Ways
+    from .batches.replayed_comparison import SavedAnswers
+    from .question import Options, Question
 
 __all__ = ["Comparisons"]
 
@@ -53,6 +60,22 @@ class Comparisons:
                 attempts = (replace(attempt, number=numbers[attempt.id]) for attempt in each.turn.attempts)
                 found.append(replace(each.turn, attempts=tuple(attempts)))
         return found
+
+    def replay(
+        self,
+        ways: Ways,
+        saved: SavedAnswers,
+        options: Options,
+        position: CellPosition,
+        prepare: Callable[[Options, CellPosition, Reply], Question],
+        judge: AskJudge,
+    ) -> Comparison:
+        """Add one whose answers are those that the notebook's file holds; see `replay_comparison`."""
+        from .batches.replayed_comparison import replay_comparison
+
+        comparison = replay_comparison(ways, saved, options, position, prepare, self._recorder, judge)
+        self.add(comparison)
+        return comparison
 
     def restore(self, saved: SavedComparison, *, latest: bool) -> None:
         """Add one that a notebook holds, unless it is known; `latest`: no other question came after it."""

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..api.parameters import ParameterValue
     from ..chat.answers import Answers
     from ..chat.comparison import Comparison
-    from .batches.batch_question import BatchLimit, Sending
+    from .batches.batch_question import Sending
     from .batches.batch_view import BatchView
     from .batches.compare import Ways
     from .batches.row_plan import RowPlan
@@ -101,7 +101,7 @@ class KernelSession:
         The answer is recorded in the conversation and charged. Raises a CnaiError where there is none: the
         conversation is then as it was. After a KeyboardInterrupt the part that arrived is kept.
         """
-        endpoint = self._resolve_to_send("none is saved for this question")
+        endpoint = self._resolve_to_send()
         self.comparisons.latest = None
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
         if options.to_confirm:
@@ -149,12 +149,7 @@ class KernelSession:
         Raises ReplayError, which says what differs, where none of them answers exactly this request.
         """
 
-        def prepare(answer: Reply) -> Question:
-            model = options.model or self.settings.model or answer.model
-            # The answer of a question that went on is kept as that of the question.
-            asked = replace(options, go_on=False)
-            return self._build(prompt, asked, Target(model, answer.demo), position, saved)
-
+        prepare = partial(self.prepare_as_saved, prompt, options, position, saved=saved)
         question, shown = find_saved_answer(saved, position.index_in_cell, prepare)
         view = view or View()
         view.begin(question, lambda: None)
@@ -162,6 +157,19 @@ class KernelSession:
             attempt = self._recorder.replay(question, shown)
             view.end(attempt)
         return attempt.reply
+
+    def prepare_as_saved(
+        self,
+        prompt: str,
+        options: Options,
+        position: CellPosition,
+        answer: Reply,
+        saved: Sequence[Attempt] = (),
+    ) -> Question:
+        """Return the question of a saved answer, whose model it has where none is named now."""
+        target = Target(options.model or self.settings.model or answer.model, answer.demo)
+        # The answer of a question that went on is kept as that of the question.
+        return self._build(prompt, replace(options, go_on=False), target, position, saved)
 
     def prepare(
         self, prompt: str, options: Options = _DEFAULTS, *, position: CellPosition = _NOWHERE
@@ -217,16 +225,23 @@ class KernelSession:
 
     # -- many questions ---------------------------------------------------------------------------
 
-    def plan_rows(self, rows: Sequence[Any], prompts: Sequence[str], options: Options) -> RowPlan:
-        """Return what would be sent for rows, sending nothing; raises InputError where it cannot be."""
-        return self._plan_rows(self.resolve_endpoint(), rows, prompts, options, ask=False)
-
-    def _plan_rows(
-        self, endpoint: Endpoint, rows: Sequence[Any], prompts: Sequence[str], options: Options, *, ask: bool
+    def plan_rows(
+        self,
+        rows: Sequence[Any],
+        prompts: Sequence[str],
+        options: Options,
+        endpoint: Endpoint | None = None,
+        *,
+        ask: bool = False,
     ) -> RowPlan:
+        """Return what would be sent for rows; raises InputError where it cannot be.
+
+        With `ask` the server is asked for what it alone knows.
+        """
         from .batches.row_plan import RowPlan
 
         first = next((each for each in prompts if each.strip()), "")
+        endpoint = endpoint or self.resolve_endpoint()
         one = self._prepare(endpoint, first, replace(options, once=True, stream=False), _NOWHERE, ask=ask)
         return RowPlan(one, rows, prompts, (self.notebook, endpoint.base_url))
 
@@ -245,35 +260,24 @@ class KernelSession:
 
         What was answered before for this notebook is not asked again, unless it is to be `fresh`. `max_cost`
         limits what this may cost, see `read_max_cost`; many rows need it, or a budget. `show` is called with
-        the progress. Raises the CnaiError for which nothing was sent.
+        the progress. Raises the CnaiError for which nothing was sent; where answers are replayed, only those
+        that are kept are returned, and nothing is sent.
         """
-        endpoint = self._resolve_to_send("those of rows are not in the notebook")
-        plan = self._plan_rows(endpoint, rows, prompts, options, ask=True)
-        self._announce(endpoint)
         # Late, because asyncio and SQLite come with it.
         from .batches.judge import judge_rows
+        from .batches.replayed_rows import replay_rows
         from .batches.row_batch import RowBatch
-        from .batches.row_limit import choose_limit, read_max_cost
-        from .batches.row_store import RowStore
 
-        batch = RowBatch(
-            plan,
-            RowStore(self.ledger, self.notify),
-            self.spending,
-            self.servers.get_client(endpoint),
-            sending=self._choose_sending(endpoint, parallel),
-            explain=lambda error, request: self.servers.explain(error, endpoint, request),
-            show=show,
-        )
+        judge = partial(judge_rows, self.ask_rows, prompts)
+        if self.settings.replay:
+            return replay_rows(self, rows, prompts, options, judge)
+        endpoint = self.resolve_endpoint()
+        plan = self.plan_rows(rows, prompts, options, endpoint, ask=True)
+        self._announce(endpoint)
+        batch = RowBatch(self, plan, endpoint, self._choose_sending(endpoint, parallel), show)
         if fresh:
             batch.forget()
-        most = read_max_cost(self.spending, max_cost)
-
-        def choose() -> BatchLimit:
-            missing, confirm_above = batch.find_missing(), self.settings.confirm_above
-            return choose_limit(self.spending, plan, missing, self.budget, most, confirm_above)
-
-        return batch.run(choose, partial(judge_rows, self.ask_rows, prompts))
+        return batch.run(judge, max_cost)
 
     def compare(
         self,
@@ -292,11 +296,10 @@ class KernelSession:
         from .batches.compare import compare
         from .batches.judge import judge_comparison
 
-        endpoint = self._resolve_to_send("those of a comparison are not in the notebook")
+        endpoint = self._resolve_to_send()
 
         def build(model: str, varied: Mapping[str, ParameterValue]) -> Question:
-            asked = replace(options, model=model, parameters={**options.parameters, **varied})
-            return self._prepare(endpoint, prompt, asked, position, ask=True)
+            return self._prepare(endpoint, prompt, options.varied_by(model, varied), position, ask=True)
 
         return compare(
             ways,
@@ -325,10 +328,10 @@ class KernelSession:
         """Return the endpoint that the settings choose now; the keyring may be read."""
         return resolve_endpoint(self.settings, self._keys)
 
-    def _resolve_to_send(self, unsaved: str) -> Endpoint:
+    def _resolve_to_send(self) -> Endpoint:
         """Return the endpoint of a request that is sent; raises InputError where answers are replayed."""
         if self.settings.replay:
-            raise explain_unsaved(unsaved)
+            raise explain_unsaved()
         return self.resolve_endpoint()
 
     def models(self, pattern: str = "", *, refresh: bool = False) -> list[Model]:

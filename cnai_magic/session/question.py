@@ -78,6 +78,10 @@ class Options:
         every = sorted((*self.attachments, *more), key=lambda each: isinstance(each.part, TextPart))
         return replace(self, attachments=tuple(every))
 
+    def varied_by(self, model: str, parameters: Mapping[str, object]) -> Options:
+        """Return the same options for a model, with these parameters in place of their own."""
+        return replace(self, model=model, parameters={**self.parameters, **parameters})
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

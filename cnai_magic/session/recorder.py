@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..chat.attempt import Attempt, Turn, UndecidedTurn
@@ -120,25 +120,41 @@ class Recorder:
 
     def replay(self, question: Question, saved: Attempt) -> Attempt:
         """Record a saved answer again, at no cost."""
-        once, answer = question.options.once, saved.reply
+        once = question.options.once
         with self.lock.current:
-            self._spending.book.replay(saved.make_charge())
-            attempt = replace(
-                saved,
-                reply=replace(answer, replayed=True, prompt_parts=question.prompt_parts),
-                conversation=question.conversation.name,
-                turn=0 if once else saved.turn,
-                began=False,
-                total=self._sum_notebook(demo=answer.demo),
-                omitted_turns=question.omitted_turns,
-                first_run=question.first_run,
-                with_former=question.with_former,
-                chain=question.chain,
-                order=question.order,
-            )
-            attempt = self._record(question, attempt) if answer.text and not once else attempt.with_footer()
+            attempt = self._renew(question, saved)
+            recorded = attempt.reply.text and not once
+            attempt = self._record(question, attempt) if recorded else attempt.with_footer()
             self.latest = attempt
         return attempt
+
+    def replay_undecided(
+        self, question: Question, saved: Sequence[tuple[Question, Attempt]], name: str
+    ) -> UndecidedTurn:
+        """Return the turn that saved answers to a question will be once one is kept; `name` is its ID."""
+        cell = question.position.cell or ""
+        with self.lock.current:
+            renewed = (self._renew(asked, each) for asked, each in saved)
+            attempts = tuple(replace(each, turn=0, others=(), cell=cell) for each in renewed)
+        options, conversation = question.options, question.conversation.name
+        return UndecidedTurn(conversation, question.position, attempts, begins=options.new, id=name)
+
+    def _renew(self, question: Question, saved: Attempt) -> Attempt:
+        """Return a saved answer as one that was replayed now."""
+        self._spending.book.replay(saved.make_charge())
+        return replace(
+            saved,
+            reply=replace(saved.reply, replayed=True, prompt_parts=question.prompt_parts),
+            conversation=question.conversation.name,
+            turn=0 if question.options.once else saved.turn,
+            began=False,
+            total=self._sum_notebook(demo=saved.reply.demo),
+            omitted_turns=question.omitted_turns,
+            first_run=question.first_run,
+            with_former=question.with_former,
+            chain=question.chain,
+            order=question.order,
+        )
 
     def _sum_notebook(self, *, demo: bool) -> Spend:
         """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""

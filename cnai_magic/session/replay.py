@@ -13,10 +13,10 @@ from ..errors import InputError, ReplayError
 from ..next_steps import change_setting
 from .question import Question
 
-__all__ = ["explain_unsaved", "find_saved_answer"]
+__all__ = ["ASK_ONCE", "explain_unsaved", "find_saved_answer", "list_attempts"]
 
 _SHORT = 60
-_ASK_ONCE = "ask once with " + change_setting("replay", False) + ", and save the notebook"
+ASK_ONCE = "ask once with " + change_setting("replay", False) + ", and save the notebook"
 
 
 def find_saved_answer(
@@ -27,13 +27,13 @@ def find_saved_answer(
     `saved` are the answers in the cell's outputs, `index_in_cell` counts the questions of this run. `prepare`
     gives the question with, for what it leaves open, the model of a saved answer. Raises ReplayError.
     """
-    every = (each for attempt in saved for each in _list_attempts(attempt))
+    every = (each for attempt in saved for each in list_attempts(attempt))
     whole = [each for each in every if not each.reply.failed]
     if not whole:
         raise ReplayError(
             "this cell has no saved answer to replay",
             why="the saved notebook holds none below this cell",
-            next_step=_ASK_ONCE,
+            next_step=ASK_ONCE,
         )
     # The one that was asked at this point of the cell, then all others.
     likely = sorted(whole, key=lambda attempt: attempt.index_in_cell != index_in_cell)
@@ -51,7 +51,7 @@ def find_saved_answer(
     )
 
 
-def _list_attempts(attempt: Attempt) -> Iterator[Attempt]:
+def list_attempts(attempt: Attempt) -> Iterator[Attempt]:
     """Yield an answer and the other attempts that its output keeps: any of them may be the one in force."""
     turn = (attempt, *(replace(each, index_in_cell=attempt.index_in_cell) for each in attempt.others))
     for shown in turn:
@@ -118,9 +118,9 @@ def _cut_out(text: str, start: int) -> str:
     return ("…" if begin else "") + part + ("…" if begin + _SHORT < len(text) else "")
 
 
-def explain_unsaved(why: str) -> InputError:
+def explain_unsaved() -> InputError:
     """Return the error for a question that would be sent although answers are to be replayed."""
     return InputError(
-        f"answers are to be replayed, and {why}",
+        "answers are to be replayed, and none is saved for this question",
         next_step="ask the server: " + change_setting("replay", False),
     )

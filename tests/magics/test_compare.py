@@ -190,6 +190,42 @@ def test_what_was_not_kept_yet_survives_a_restart(kernel: Kernel, tmp_path: Path
     assert "What is 2+2" not in kernel.run("%cnai_chat versions", "d").shown
 
 
+def test_compared_answers_are_replayed_from_the_notebook(kernel: Kernel, tmp_path: Path) -> None:
+    """Recorded, one kept, and run again without a request: also where the cell has changed since."""
+    source = (
+        "%%cnai --compare demo-guide,demo-echo,demo-none --grid temperature=0,0.7 --times 2 --expect 4 "
+        "--judge demo-guide -o found\nWhat is 2+2?"
+    )
+    compared = kernel.run(source, "b")
+    (keep, follow), path = ("%cnai_chat versions --keep 5", "%%cnai\nAnd times 3?"), tmp_path / "saved.ipynb"
+    kept, followed = kernel.run(keep, "c"), kernel.run(follow, "d")
+    facts = "[(each.reply and each.reply.id, each.passed, each.score, each.error is None) for each in found]"
+    before, judged = kernel.value(facts), kernel.value("found.judgement.summary")
+    renew(kernel)
+    saved_as(path, ("b", source, compared), ("c", keep, kept), ("d", follow, followed))
+    kernel.run(f"%config Cnai.notebook = {str(path)!r}\n%config Cnai.replay = True")
+    try:
+        for _ in range(2):
+            again = kernel.run(source, "b")
+            assert not again.error
+            assert kernel.value(facts) == before
+            assert kernel.value("found.judgement.summary") == judged
+            assert kernel.value("all(each.replayed for each in found.replies)")
+        assert not kernel.run(keep, "c").error
+        assert kernel.run(follow, "d").answer == followed.answer
+        fewer = kernel.run(source.replace("0,0.7", "0.7,1").replace("--judge demo-guide ", ""), "b")
+        came = kernel.value("[each.reply is not None for each in found]")
+        assert came == [True, True, False, False] * 2 + [False] * 4
+        assert "no saved answer to this request" in fewer.shown
+        other = kernel.run(source.replace("2+2", "2+3"), "b")
+        assert other.error[0].startswith("ReplayError: ")
+        assert "'What is 2+2?'" in "".join(other.error)
+        assert kernel.value("len(session.book.charges)") == 0
+        assert kernel.value("session.book.get_replayed(demo=True).requests") == 9
+    finally:
+        kernel.run('%config Cnai.replay = False\n%config Cnai.notebook = ""')
+
+
 def test_answers_of_which_none_is_kept_are_in_the_table_of_all_attempts(kernel: Kernel) -> None:
     kernel.run("%%cnai --compare demo-guide,demo-echo\nWhat is 2+2?", "a")
     kernel.run("%%cnai --times 2\nWhat is 3+3?", "b")

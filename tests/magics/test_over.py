@@ -203,13 +203,27 @@ def test_what_cannot_be_asked_is_an_error(kernel: Kernel, line: str, body: str, 
     assert kernel.value("len(session.book.charges)") == before
 
 
-@pytest.mark.parametrize("options", ["--over rows", "--times 2", "--compare demo-guide,demo-echo"])
-def test_nothing_is_sent_where_answers_are_replayed(kernel: Kernel, options: str) -> None:
-    kernel.run("%config Cnai.replay = True\nrow = 1")
-    ran = kernel.run(f"%%cnai {options}\n{{{{ row }}}}", "a")
-    kernel.run("%config Cnai.replay = False")
-    assert ran.error[0].startswith("InputError: answers are to be replayed, and those of ")
-    assert kernel.value("len(session.book.charges)") == 0
+def test_rows_are_replayed_from_the_answers_that_are_kept(kernel: Kernel) -> None:
+    source = "%%cnai --over lands --judge demo-guide -o rows{}\nWhat is the capital of {{{{ row }}}}?"
+    kernel.run("lands = ['France', 'Peru']")
+    kernel.run(source.format(""), "a")
+    renew(kernel)
+    kernel.run("lands = ['France', 'Peru']\n%config Cnai.replay = True")
+    try:
+        again = kernel.run(source.format(" --fresh"), "a")
+        assert not again.error
+        assert kernel.value("[each.score for each in rows]") == [5, 5]
+        assert "2 of them before" in again.shown
+        kernel.run("lands += ['Chad']")
+        more = kernel.run(source.format(""), "a")
+        assert more.error[0] == "ReplayError: the answers to 1 of 3 rows are not kept"
+        assert "%config Cnai.replay = False" in more.error[-1]
+        assert kernel.value("[bool(each.answer) for each in rows]") == [True, True, False]
+        none = kernel.run(source.format("").replace("capital", "flag"), "a")
+        assert none.error[0] == "ReplayError: the answers to 3 of 3 rows are not kept"
+        assert kernel.value("len(session.book.charges)") == 0
+    finally:
+        kernel.run("%config Cnai.replay = False")
 
 
 def test_what_a_budget_has_stopped_is_asked_by_a_retry_once_it_is_raised(kernel: Kernel) -> None:

@@ -33,7 +33,7 @@ from .row_progress import Progress
 if TYPE_CHECKING:
     from ...api.client import Client
 
-__all__ = ["Variant", "Ways", "compare", "list_variants"]
+__all__ = ["AskJudge", "Variant", "Ways", "compare", "list_variants"]
 
 # More answers than this to one question are refused: they are a mistake.
 _MOST = 100
@@ -48,10 +48,10 @@ _NOTHING_CAME = {
 }
 
 
-# Has a model judge answers to messages, None for a missing one: returns a score for each.
-_AskJudge = Callable[
+AskJudge = Callable[
     [Sequence[Message], Sequence[str | None], JudgeOptions], tuple[list[Score | None], Judgement]
 ]
+"""Has a model judge answers to messages, None for a missing one: returns a score for each."""
 
 
 class Ways(NamedTuple):
@@ -87,7 +87,7 @@ def compare(
     confirm_above: object,
     announce: Callable[[], None],
     keep: Callable[[Comparison], None],
-    judge: _AskJudge,
+    judge: AskJudge,
 ) -> Comparison:
     """Ask a question in several ways at once, `keep` the answers and return them; see KernelSession.compare.
 
@@ -129,7 +129,7 @@ def _build_comparison(
     outcomes: _Outcomes,
     stopped: CnaiError | None,
     recorder: Recorder,
-    judge: _AskJudge,
+    judge: AskJudge,
 ) -> Comparison:
     answers = [
         _build_answer(each, outcomes.by_number.get(each.number), stopped, recorder) for each in columns

@@ -99,6 +99,8 @@ def _judge(
         len(given),
         sum(score.differs for score in given),
         replies.spent if replies.kept else None,
+        replies.usage,
+        options.digest,
     )
 
 

@@ -7,28 +7,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ...api.interrupts import Interrupted, defer_interrupts
-from ...api.messages import ChatRequest
-from ...api.token_usage import Usage
-from ...chat.answers import Answers, RowAnswer
-from ...chat.json_answer import JSONProblem, read_json
+from ...chat.answers import Answers
 from ...chat.judging import Judge
-from ...errors import BudgetError, CnaiError, JSONAnswerError
+from ...errors import BudgetError, CnaiError
 from ...money.cost import Cost
-from ...money.spending import Spending
 from ...next_steps import Step, either, limit_cost, raise_budget
 from .batch import Batch
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchLimit, Sending
 from .batch_run import PACE, run_batch
+from .built_rows import NO_ANSWER, build_rows
+from .row_limit import choose_limit, read_max_cost
 from .row_plan import RowPlan
 from .row_progress import Progress
 from .row_store import KeptAnswer, RowStore
 
 if TYPE_CHECKING:
-    from ...api.client import Client
+    from ..endpoint import Endpoint
+    from .row_session import RowSession
 
 __all__ = ["RowBatch", "RowsInterrupted"]
 
@@ -47,27 +47,23 @@ RowsInterrupted.__name__ = KeyboardInterrupt.__name__
 class RowBatch:
     """Asks the rows of a plan, and later those that failed again.
 
-    What was answered before is taken from `store`, and each new answer is put there. `explain` says of an
-    error what to do next. `show` is called with the progress, four times a second at most, and at the end.
+    What was answered before is taken from the store beside the ledger of the session, and each new answer is
+    put there. `show` is called with the progress, four times a second at most, and at the end.
     """
 
     def __init__(
         self,
+        session: RowSession,
         plan: RowPlan,
-        store: RowStore,
-        spending: Spending,
-        client: Client,
-        *,
+        endpoint: Endpoint,
         sending: Sending,
-        explain: Callable[[CnaiError, ChatRequest], CnaiError],
         show: Callable[[Progress], None],
     ) -> None:
+        self._session = session
         self._plan = plan
-        self._store = store
-        self._spending = spending
-        self._client = client
+        self._endpoint = endpoint
+        self._store = RowStore(session.ledger, session.notify)
         self._sending = sending
-        self._explain = explain
         self._show = show
         self._more: Step = raise_budget()
         self._found: dict[bytes, KeptAnswer] = {}
@@ -86,14 +82,16 @@ class RowBatch:
         self._found |= self._store.read(missing)
         return [key for key in missing if key not in self._found]
 
-    def run(self, choose_limit: Callable[[], BatchLimit], judge: Judge) -> Answers:
+    def run(self, judge: Judge, max_cost: object) -> Answers:
         """Ask what is missing, and return the answers to all rows.
 
-        The limit is chosen anew for a retry: a budget may have been raised since. What another batch asks at
-        the same time, here or in another process, is waited for and not asked again. `judge` is what judges
-        the answers. Raises RowsInterrupted after an interrupt; the answers that have come by then are kept.
+        `max_cost` limits what this and each retry may cost together, see `read_max_cost`; a budget may have
+        been raised by the time of a retry. What another batch asks at the same time, here or in another
+        process, is waited for and not asked again. `judge` is what judges the answers. Raises
+        RowsInterrupted after an interrupt; the answers that have come by then are kept.
         """
-        limit = choose_limit()
+        max_cost = read_max_cost(self._session.spending, max_cost)
+        limit = choose_limit(self._session, self._plan, self.find_missing(), max_cost)
         own = (limit_cost(),) if limit.own else ()
         self._more = either(*own, *([raise_budget()] if limit.limits else []))
         self._failed.clear()
@@ -103,11 +101,11 @@ class RowBatch:
 
         def conclude(stopped: CnaiError | None) -> Answers:
             return Answers(
-                self._build_rows(stopped),
+                build_rows(self._plan, partial(self._find, stopped)),
                 kept=sum(key not in asked for key in self._plan.keys),
                 spent=self._spent,
                 stopped=stopped,
-                retry=lambda: self.run(choose_limit, judge),
+                retry=lambda: self.run(judge, max_cost),
                 judge=judge,
             )
 
@@ -156,9 +154,9 @@ class RowBatch:
     def _ask(self, missing: Sequence[bytes], limit: BatchLimit) -> CnaiError | None:
         """Ask the requests with these keys; return the error for which some were left out."""
         batch = Batch(
-            self._client,
+            self._session.servers.get_client(self._endpoint),
             [self._make_jobs(missing)],
-            self._spending,
+            self._session.spending,
             sending=self._sending._replace(parallel=min(self._sending.parallel, len(missing))),
             limit=limit,
             keep=self._keep,
@@ -168,9 +166,12 @@ class RowBatch:
             self._progress.seconds, self._progress.pause = seconds, batch.count_pause()
             self._show(self._progress)
 
-        run_batch(batch, self._spending, show)
-        stopped = batch.stopped
-        return None if stopped is None else self._explain(stopped, self._plan.question.request)
+        run_batch(batch, self._session.spending, show)
+        return None if batch.stopped is None else self._explain(batch.stopped)
+
+    def _explain(self, error: CnaiError) -> CnaiError:
+        """Return the error with what to do next."""
+        return self._session.servers.explain(error, self._endpoint, self._plan.question.request)
 
     def _make_jobs(self, keys: Sequence[bytes]) -> Iterator[Job]:
         """Yield the jobs; each request is built when its turn comes."""
@@ -211,50 +212,16 @@ class RowBatch:
             return set()
         return {charge.id for *_, charges in answered for charge in charges}
 
-    # -- the answers ------------------------------------------------------------------------------
-
-    def _build_rows(self, stopped: CnaiError | None) -> list[RowAnswer]:
-        """Return what came of each row; of equal ones the first has the cost."""
-        seen: set[bytes] = set()
-        rows = []
-        for row, key in zip(self._plan.rows, self._plan.keys, strict=True):
-            rows.append(self._build_row(row, key, stopped, first=key not in seen))
-            seen.add(key)
-        return rows
-
-    def _build_row(self, row: Any, key: bytes, stopped: CnaiError | None, *, first: bool) -> RowAnswer:
-        error: CnaiError | None = None
+    def _find(self, stopped: CnaiError | None, key: bytes) -> tuple[KeptAnswer, CnaiError | None]:
+        """Return what came of a request: of one that was not asked, that it was `stopped`."""
         if key in self._found:
-            answer = self._found[key]
-        elif key in self._failed:
-            error, answer = self._failed[key]
-            refused = isinstance(error, BudgetError) and not answer.usage.total_tokens
-            if stopped is not None and (
-                (refused and isinstance(stopped, BudgetError)) or answer.finish_reason == "interrupted"
-            ):
-                error = stopped  # while others were under way it did not fit either, or it was under way
-            if error is not stopped:
-                error = self._explain(error, self._plan.question.request)
-        else:
-            error, answer = stopped, KeptAnswer("", Usage(), Cost(0))
-        schema = self._plan.question.request.schema
-        data = None
-        if schema is not None and error is None:
-            try:
-                data = read_json(answer.text, schema)
-            except JSONProblem as problem:  # what was kept is not what is asked for now
-                error = JSONAnswerError(
-                    "the answer does not fit its schema", why=str(problem), text=answer.text
-                )
-        return RowAnswer(
-            row,
-            answer.text,
-            data,
-            answer.usage if first else Usage(),
-            answer.cost if first else Cost(0),
-            error,
-            model=answer.model,
-            finish_reason=answer.finish_reason,
-            seconds=answer.seconds,
-            demo=self._plan.question.demo,
-        )
+            return self._found[key], None
+        if key not in self._failed:
+            return NO_ANSWER, stopped
+        error, answer = self._failed[key]
+        refused = isinstance(error, BudgetError) and not answer.usage.total_tokens
+        if stopped is not None and (
+            (refused and isinstance(stopped, BudgetError)) or answer.finish_reason == "interrupted"
+        ):
+            error = stopped  # while others were under way it did not fit either, or it was under way
+        return answer, error if error is stopped else self._explain(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from ...errors import InputError
 from ...money.book import SpendBook
@@ -15,6 +16,9 @@ from ..confirmation import require_confirmation_of_rows
 from .batch_question import BatchLimit
 from .row_plan import RowPlan
 
+if TYPE_CHECKING:
+    from .row_session import RowSession
+
 __all__ = ["MOST_WITHOUT_LIMIT", "choose_limit", "read_max_cost"]
 
 MOST_WITHOUT_LIMIT = 200
@@ -26,22 +30,18 @@ _PRICE_PATIENCE = 10.0
 
 
 def choose_limit(
-    spending: Spending,
-    plan: RowPlan,
-    missing: Collection[bytes],
-    budget: int | None,
-    max_cost: object,
-    confirm_above: object = None,
+    session: RowSession, plan: RowPlan, missing: Collection[bytes], max_cost: object
 ) -> BatchLimit:
     """Return the limit of a batch that is about to ask the `missing` requests of a plan, by their keys.
 
-    `budget` is the kernel's in nano-USD, `max_cost` is as for `read_max_cost`; to give it is to confirm what
-    the batch may cost, else that is to be confirmed `confirm_above` so many USD. Waits for the price. Raises
-    InputError where there is no limit, and there are too many requests for that.
+    `max_cost` is as for `read_max_cost`; to give it is to confirm what the batch may cost, else that is to be
+    confirmed above the sum that is set. Waits for the price. Raises InputError where there is no limit, and
+    there are too many requests for that.
     """
+    spending, confirm_above = session.spending, session.settings.confirm_above
     given = read_max_cost(spending, max_cost)
     own = given if isinstance(given, Budget) else None
-    limits = spending.find_limits(budget)
+    limits = spending.find_limits(session.budget)
     plan.question.lookup.look_up(_PRICE_PATIENCE)
     if max_cost is None and confirm_above is not None and missing:
         require_confirmation_of_rows(confirm_above, plan.question, len(missing), *plan.estimate(missing))
