@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import decimal
 import enum
@@ -52,8 +51,7 @@ def to_python(value: Any, kind: Any) -> Any:
 def _make_record(value: Mapping[str, Any], kind: Any) -> Any:
     hints = typing.get_type_hints(kind, include_extras=True)
     fields = {name: to_python(each, hints.get(name, Any)) for name, each in value.items()}
-    made = dataclasses.is_dataclass(kind) or issubclass(kind, tuple)
-    return kind(**fields) if made else fields
+    return fields if issubclass(kind, dict) else kind(**fields)
 
 
 def _make_generic(value: Any, kind: Any) -> Any:

@@ -13,6 +13,7 @@ from .type_schemas import DEFINITIONS, schema_of_type
 __all__ = ["check_schema", "find_schema", "is_schema", "list_of"]
 
 _KEYWORDS = {"type", "properties", "items", "anyOf", "oneOf", "allOf", "enum", "const", "$ref", "$defs"}
+_KEYWORDS |= {"not", "if", "prefixItems", "additionalProperties"}
 _LONGEST = 100_000
 _OLDER_DRAFTS = tuple(f"http://json-schema.org/draft-0{number}/schema#" for number in (7, 4))
 
@@ -80,7 +81,7 @@ def _copy(given: Mapping[Any, Any]) -> dict[str, Any]:
         raise InputError(
             "the schema is too large", parameter="schema", why=f"it may have {_LONGEST:,} characters"
         )
-    copied: dict[str, Any] = json.loads(text)
+    copied = _unwrap(json.loads(text))
     if copied and not _KEYWORDS & set(copied):
         raise InputError(
             "this dict is not a JSON Schema",
@@ -89,6 +90,15 @@ def _copy(given: Mapping[Any, Any]) -> dict[str, Any]:
             next_step="write one, or words such as 'name, age int'",
         )
     return copied
+
+
+def _unwrap(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema in a `response_format` of the API reference, or in the `json_schema` of one."""
+    inner = schema.get("json_schema") if schema.get("type") == "json_schema" else schema
+    if not isinstance(inner, dict) or not isinstance(inner.get("schema"), dict) or _KEYWORDS & set(inner):
+        return schema
+    found: dict[str, Any] = inner["schema"]
+    return found
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
@@ -115,7 +125,7 @@ def check_schema(schema: Mapping[str, Any]) -> None:
             "this is not a JSON Schema",
             parameter="schema",
             why=f"{place} {error.message[:200]}".strip(),
-            next_step=_suggest_draft(schema),
+            next_step="" if error.validator == "format" else _suggest_draft(schema),
         ) from error
     except RecursionError as error:
         raise InputError("the schema is nested too deep", parameter="schema") from error

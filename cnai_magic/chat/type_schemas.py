@@ -13,7 +13,7 @@ import inspect
 import types
 import typing
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from ..errors import InputError
@@ -87,10 +87,11 @@ def is_hashed_in(table: Mapping[Any, object], kind: object) -> bool:
 
 
 def is_record(kind: object) -> bool:
-    """Tell whether a class has fields with types: a dataclass, a TypedDict or a NamedTuple."""
+    """Tell whether a class has fields with types: a dataclass, a TypedDict, one of attrs or msgspec."""
     if not isinstance(kind, type):
         return False
     named = issubclass(kind, tuple) and hasattr(kind, "_fields")
+    named = named or hasattr(kind, "__attrs_attrs__") or hasattr(kind, "__struct_fields__")
     return dataclasses.is_dataclass(kind) or _is_typed_dict(kind) or named
 
 
@@ -177,6 +178,7 @@ class _Writer:
         schema = self.write(arguments[0])
         words = [_read_words(each) for each in arguments[1:]]
         words = [each for each in words if each]
+        schema = {**schema, **_read_bounds(arguments[1:])}
         return {**schema, "description": words[0]} if words else schema
 
     def _write_tuple(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
@@ -207,6 +209,30 @@ class _Writer:
         if kind.__name__ in self.repeated and self._open:
             return {"$ref": f"#/$defs/{kind.__name__}"}
         return schema
+
+
+# Attributes of the classes of annotated_types and of pydantic, as keywords of a schema.
+_BOUNDS = {
+    "gt": "exclusiveMinimum",
+    "ge": "minimum",
+    "lt": "exclusiveMaximum",
+    "le": "maximum",
+    "multiple_of": "multipleOf",
+    "pattern": "pattern",
+}
+
+
+def _read_bounds(notes: Iterable[object]) -> dict[str, Any]:
+    """Return what annotations say of the values that are allowed."""
+    found: dict[str, Any] = {}
+    for note in notes:
+        for name, word in _BOUNDS.items():
+            value = getattr(note, name, None)
+            if type(value) in ((str,) if word == "pattern" else (int, float)):
+                found[word] = value
+        held = getattr(note, "metadata", None)  # pydantic's Field keeps them so
+        found |= _read_bounds(held) if isinstance(held, list) else {}
+    return found
 
 
 def _read_words(note: object) -> str:
@@ -245,6 +271,15 @@ def _list_fields(kind: type) -> Iterator[tuple[str, bool]]:
             # Python 3.10, and `from __future__ import annotations`, leave these words unread.
             words = str(hint)
             yield name, "NotRequired[" not in words and (name in required or "Required[" in words)
+    elif hasattr(kind, "__attrs_attrs__"):
+        for each in kind.__attrs_attrs__:
+            if each.init:
+                yield each.alias, type(each.default).__name__ == "_Nothing"
+    elif hasattr(kind, "__struct_fields__"):
+        names: tuple[str, ...] = kind.__struct_fields__
+        given: tuple[Any, ...] = kind.__struct_defaults__  # type: ignore[attr-defined]
+        for place, name in enumerate(names, len(given) - len(names)):
+            yield name, place < 0 or "NODEFAULT" in repr(given[place])
     else:
         defaults: Mapping[str, Any] = kind._field_defaults  # type: ignore[attr-defined]
         for name in kind._fields:  # type: ignore[attr-defined]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, TypedDict
 
+import attrs
 import pydantic
 import pytest
 from typing_extensions import NotRequired, Required
@@ -161,7 +163,39 @@ NODE = an_object(
     ["value", "children"], value=WHOLE, children={"type": "array", "items": {"$ref": "#/$defs/Node"}}
 )
 
+
+@attrs.define
+class Place:
+    name: str
+    size: int = 1
+
+
+class Struct:
+    """A stand-in for a class of msgspec, with what is read of it (tried on msgspec 0.22)."""
+
+    name: str
+    size: int
+    __struct_fields__ = ("name", "size")
+    __struct_defaults__ = (1,)
+
+
+class Above:
+    """As annotated_types has it."""
+
+    gt = 3
+
+
+PLACE = {
+    "type": "object",
+    "properties": {"name": TEXT, "size": WHOLE},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
 TYPES: list[tuple[Any, dict[str, Any]]] = [
+    (Place, PLACE),
+    (Struct, {**PLACE, "description": inspect.cleandoc(str(Struct.__doc__))}),
+    (Annotated[int, Above()], {**WHOLE, "exclusiveMinimum": 3}),
     (str, TEXT),
     (Decimal, NUMBER),
     (date, {**TEXT, "format": "date"}),
@@ -249,6 +283,11 @@ def test_a_json_schema_is_copied() -> None:
     assert found["properties"]["a"] == {"type": "integer"}
     assert find_schema('{"type": "array"}') == {"type": "array"}
     assert find_schema({}) == find_schema("{}") == {}
+    # As the API reference packs it.
+    packed = {"name": "x", "strict": True, "schema": {"type": "array"}}
+    assert (
+        find_schema(packed) == find_schema({"type": "json_schema", "json_schema": packed}) == packed["schema"]
+    )
 
 
 @pytest.mark.parametrize(
