@@ -10,7 +10,7 @@ from ..languages import translate
 from ..money.cost import format_usd
 from ..money.price import Price
 from ..session.kernel_session import KernelSession
-from ..session.models import takes_demo_credit
+from ..session.servers import takes_demo_credit
 from .tables import Table
 
 __all__ = ["build_models_table"]

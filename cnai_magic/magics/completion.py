@@ -17,7 +17,7 @@ from ..api.thinking_control import LEVELS
 from ..chat.prompts.prompt_filters import FILTERS
 from ..chat.rating import RATINGS
 from ..errors import CnaiError
-from ..session.models import list_known_models
+from ..session.servers import list_known_models
 from .arguments import Parser
 from .chat import list_chat_commands
 from .chat_rating import AWAY

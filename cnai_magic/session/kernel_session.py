@@ -17,7 +17,6 @@ from ..errors import CnaiError
 from ..money.book import SpendBook
 from ..money.budget import read_budget
 from ..money.ledger import Ledger
-from ..money.price_lookup import PriceLookup
 from ..money.spending import Spending
 from ..next_steps import Door
 from ..python_words import PYTHON
@@ -29,13 +28,12 @@ from .confirmation import require_confirmation
 from .endpoint import Endpoint, resolve_endpoint, resolve_server
 from .json_question import JSONModes
 from .keys import Keys
-from .models import choose_model, find_known_model, match_models, takes_demo_credit, takes_images
 from .notice import write_notice
 from .pending_reply import PendingReply
 from .question import Options, Question, Target, build_question, find_cut_turn
 from .recorder import Recorder
 from .replay import explain_unsaved, find_saved_answer
-from .servers import Servers
+from .servers import Servers, choose_target, find_known_model, match_models, takes_demo_credit, takes_images
 from .view import View
 
 if TYPE_CHECKING:
@@ -191,20 +189,12 @@ class KernelSession:
         former: Sequence[Attempt] = (),
     ) -> Question:
         """Prepare a question; with `ask`, the server is asked for what it alone knows."""
-        servers, own = self.servers, self.settings.prices
-        named = options.model
+        settings, named = self.settings, options.model
         if options.go_on and not named:
             _, cut = find_cut_turn(self.conversations, options.chat, position)
             named = cut.reply.model
-        model, demo = choose_model(servers, endpoint, named or self.settings.model, ask=ask)
-        if self.settings.replay:  # a replayed answer needs no price
-            return self._build(prompt, options, Target(model, demo), position, former)
-        if ask:
-            lookup = servers.look_up_price(endpoint, model, own)
-        else:
-            lookup = PriceLookup(servers.get_known_price(endpoint, model, own))
-        server = endpoint.vendor.name if endpoint.vendor else ""
-        target = Target(model, demo, endpoint.host, server, lookup)
+        own = None if settings.replay else settings.prices  # a replayed answer needs no price
+        target = choose_target(self.servers, endpoint, named or settings.model, own, ask=ask)
         return self._build(prompt, options, target, position, former)
 
     def _build(

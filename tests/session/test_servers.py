@@ -24,9 +24,8 @@ from cnai_magic.redaction import ApiKey
 from cnai_magic.session import kernel_session
 from cnai_magic.session.endpoint import Endpoint
 from cnai_magic.session.kernel_session import KernelSession
-from cnai_magic.session.models import takes_demo_credit
 from cnai_magic.session.question import Options
-from cnai_magic.session.servers import Servers
+from cnai_magic.session.servers import Servers, takes_demo_credit
 from cnai_magic.settings import Cnai
 from tests.servers import (
     CLOSE,
