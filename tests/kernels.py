@@ -93,13 +93,15 @@ class Kernel:
         expressions: dict[str, str] | None = None,
         document: Sequence[str] = (),
         path: str = "a.ipynb",
+        page_name: str = "",
         language: str = "",
         meanwhile: Callable[[dict[str, Any]], None] | None = None,
     ) -> Ran:
         """Execute code; `watched` False is headless, `typed` answers a prompt, `meanwhile` sees messages.
 
         With `expressions` nothing is to be seen of it; their values are in the reply. `document` are the IDs
-        of all cells of the notebook at `path`, as its page tells them, `language` is the page's own.
+        of all cells of the notebook at `path`, as its page tells them, which calls it `page_name`;
+        `language` is the page's own.
         """
         client = self._client
         content = {
@@ -112,7 +114,7 @@ class Kernel:
         }
         metadata: dict[str, Any] = {"cellId": cell} if cell else {}
         if document:
-            metadata["cnai"] = {"cells": list(document), "path": path}
+            metadata["cnai"] = {"cells": list(document), "path": path, "document": page_name}
         if language:
             metadata.setdefault("cnai", {})["language"] = language
         message = client.session.msg("execute_request", content, metadata=metadata)

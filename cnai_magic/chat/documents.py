@@ -26,6 +26,7 @@ class _Notebook:
     `listed` are those without an ID in the file that the page has listed.
 
     `saved` is the latest version of its file, `sent_at` when its page last sent them (seconds, 0: never).
+    `documents` are the names that it has in pages.
     """
 
     cells: Sequence[str] = ()
@@ -34,6 +35,7 @@ class _Notebook:
     unplaced: set[str] = field(default_factory=set)
     saved: Sequence[str] = ()
     sent_at: float = 0.0
+    documents: set[str] = field(default_factory=set)
 
 
 class Documents:
@@ -54,9 +56,14 @@ class Documents:
         self._before.setdefault(cell, self._last)
         self._last = cell
 
-    def see_page(self, path: str, cells: Sequence[str], now: float) -> None:
-        """Take over the order that the page of a notebook sends `now` (in seconds); it is complete."""
+    def see_page(self, path: str, cells: Sequence[str], now: float, document: str = "") -> None:
+        """Take over the order that the page of a notebook sends `now` (in seconds); it is complete.
+
+        By its name in the page, the `document` is known under another path too.
+        """
+        self._follow(path, document)
         notebook = self._notebooks.get(path) or self._begin(path, cells)
+        notebook.documents.update(filter(None, (document,)))
         is_known = notebook.sent_at > 0 and not notebook.unplaced and notebook.cells == cells
         notebook.sent_at = now
         if is_known:
@@ -134,10 +141,22 @@ class Documents:
         for name, each in self._notebooks.items():
             same = listed.intersection(each.held if name == _FILE else each.cells)
             if same and (name == _FILE or 2 * len(same) > len(each.cells)):
-                known = self._notebooks.items()
-                self._notebooks = {path if key == name else key: notebook for key, notebook in known}
+                self._rename(name, path)
                 break
         return self._notebooks.setdefault(path, _Notebook())
+
+    def _follow(self, path: str, document: str) -> None:
+        """Let the notebook that a page knows by this name be called by its path of now."""
+        for name, each in self._notebooks.items():
+            if document in each.documents and name != path:
+                self._rename(name, path)
+                break
+
+    def _rename(self, name: str, path: str) -> None:
+        known = self._notebooks.items()
+        self._notebooks = {
+            path if key == name else key: each for key, each in known if key != path or key == name
+        }
 
     def _find(self, cell: str) -> _Notebook | None:
         return self._find_any((cell,))

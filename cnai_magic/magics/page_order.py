@@ -15,10 +15,14 @@ _LONGEST_PATH = 4096
 
 
 class PageOrder(NamedTuple):
-    """The IDs of all code cells of a notebook, in order, and its path as the server has it."""
+    """The IDs of the code cells of a notebook, in order, and its path as the server has it.
+
+    Those whose outputs were cleared are not among them. `document` is its name within a page, "" if unknown.
+    """
 
     path: str
     cells: list[str]
+    document: str = ""
 
 
 def read_page_order(request: Mapping[str, Any]) -> PageOrder | None:
@@ -38,7 +42,9 @@ def read_page_order(request: Mapping[str, Any]) -> PageOrder | None:
     if running is not None and running not in cells:
         return None
     is_path = isinstance(path, str) and len(path) <= _LONGEST_PATH and _may_be_path(path)
-    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)))
+    document = about.get("document")
+    name = document if isinstance(document, str) and may_be_saved(document) else ""
+    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)), name)
 
 
 def _may_be_path(path: str) -> bool:

@@ -88,7 +88,7 @@ class ShellSession:
         if running is not None:
             cells.documents.note_run(running)
         if page is not None:
-            cells.documents.see_page(page.path, page.cells, time.time())
+            cells.documents.see_page(page.path, page.cells, time.time(), page.document)
         elif running is not None:
             saved = self.file.read_order()
             if saved is not None:
@@ -102,7 +102,7 @@ class ShellSession:
         """Let the turns stand as a request of the page tells, which runs no cell; it may tell nothing."""
         page, cells = self.cell.page_order, self._session.cells
         if page is not None:
-            cells.documents.see_page(page.path, page.cells, time.time())
+            cells.documents.see_page(page.path, page.cells, time.time(), page.document)
             cells.arrange()
 
     def show(self, shown: object, display_id: str | None = None) -> None:

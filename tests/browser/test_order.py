@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from playwright.sync_api import expect
 
@@ -17,19 +18,23 @@ _SHOW = "import json\ndef show():\n    print(json.dumps(get_ipython().parent_hea
 _RUN = "show()"
 
 
-def check(notebook: NotebookPage, *indices: int) -> None:
-    """Compare what these cells printed, or all of them, with the cells as a reader sees them."""
+def check(notebook: NotebookPage, *indices: int, cleared: Sequence[int] = ()) -> None:
+    """Compare what these cells printed, or all of them, with the cells as a reader sees them.
+
+    Those whose output was `cleared` are left out.
+    """
     cells = notebook.page.evaluate(
         """() => jupyterapp.shell.currentWidget.content.widgets.map(({ model }) => [
           model.id, model.type, model.sharedModel.getSource(), model.outputs?.get(0)?.toJSON().text
         ])"""
     )
-    codes = [cell for cell, kind, _, _ in cells if kind == "code"]
+    codes = [cell[0] for at, cell in enumerate(cells) if cell[1] == "code" and at not in cleared]
     run = [cells[index] for index in indices] or [cell for cell in cells if cell[2].startswith(_RUN)]
     for _, _, source, printed in run:
-        assert [json.loads(line) for line in printed.splitlines()] == [
-            {"cells": codes, "path": notebook.name}
-        ] * source.count(_RUN)
+        sent = [json.loads(line) for line in printed.splitlines()]
+        assert [(each["cells"], each["path"]) for each in sent] == [(codes, notebook.name)] * source.count(
+            _RUN
+        )
 
 
 def at(notebook: NotebookPage, index: int) -> None:
@@ -105,6 +110,12 @@ def test_requests_carry_the_order_of_cells_whatever_is_done_to_them(
     expect(cells).to_have_count(7)
     notebook.run(3)
     check(notebook, 3)
+    # One whose output is cleared is as good as deleted.
+    at(notebook, 2)
+    notebook.command("notebook:clear-cell-output")
+    expect(notebook.outputs(2)).to_have_text("")
+    notebook.run(3)
+    check(notebook, 3, cleared=[2])
     notebook.restart()
     notebook.run_all()
     notebook.until_idle()

@@ -33,8 +33,8 @@ def questions(server: ScriptedServer) -> str:
 def test_the_page_tells_the_order(server: ScriptedServer, tmp_path: Path) -> None:
     with running_kernel(tmp_path, **environment(server)) as kernel:
 
-        def ask(cell: str, document: str, path: str = "a.ipynb") -> Ran:
-            ran = kernel.run(f"%%cnai\n{cell}", cell, document=document, path=path)
+        def ask(cell: str, document: str, path: str = "a.ipynb", page_name: str = "") -> Ran:
+            ran = kernel.run(f"%%cnai\n{cell}", cell, document=document, path=path, page_name=page_name)
             assert not ran.error
             return ran
 
@@ -61,8 +61,14 @@ def test_the_page_tells_the_order(server: ScriptedServer, tmp_path: Path) -> Non
         assert questions(server) == "cabdm"
         ask("d", "cabd")
         assert questions(server) == "cabd"
-        ask("n", "nm", path="folder/b.ipynb")
+        ask("n", "nm", path="folder/b.ipynb", page_name="second")
         assert questions(server) == "cabdn"
+        # Renamed, and most of its cells deleted before another one runs.
+        ask("d", "cabd", page_name="first")
+        ask("e", "be", path="renamed.ipynb", page_name="first")
+        assert questions(server) == "be"
+        ask("n", "mn", path="folder/c.ipynb", page_name="second")
+        assert questions(server) == "bemn"
 
 
 def test_the_saved_file_tells_the_order(server: ScriptedServer, tmp_path: Path) -> None:

@@ -7,7 +7,24 @@
 /** What is used of a notebook's document. */
 export interface NotebookContext {
   readonly localPath: string;
-  readonly model: { readonly cells?: Iterable<{ readonly id: string; readonly type: string }> };
+  readonly model: { readonly cells?: Iterable<DocumentCell> };
+}
+
+/** What is used of a cell; only cells of code have outputs. */
+interface DocumentCell {
+  readonly id: string;
+  readonly type: string;
+  readonly outputs?: { readonly length: number };
+}
+
+/** What the kernel is told of a notebook; `document` is its name within this page, whatever its path becomes. */
+export type Order = { cells: string[]; path: string; document: string };
+
+/** A document in this page: the cells that have shown something since they ran last, and the requests that run one. */
+interface KnownDocument {
+  readonly name: string;
+  readonly shown: Set<string>;
+  readonly running: Map<object, unknown>;
 }
 
 /** What is used of a connection to a kernel. */
@@ -17,6 +34,7 @@ export interface ExecutingKernel {
 
 // The extension and the widget find each other's mark.
 const MARK = Symbol.for("cnai_magic.order");
+const documents = new WeakMap<NotebookContext, KnownDocument>();
 
 /**
  * From now on each request to run a cell says in `metadata.cnai` which code cells the notebook has, in order, and the
@@ -28,15 +46,48 @@ export function sendOrder(kernel: ExecutingKernel, context: NotebookContext, lan
   Object.defineProperty(marked, MARK, { value: true });
   const send = kernel.requestExecute;
   kernel.requestExecute = function (content, disposeOnDone, metadata, ...others) {
-    return send.call(this, content, disposeOnDone, addOrder(metadata, context, language), ...others);
+    const ended = beginRun(metadata, context);
+    const future = send.call(this, content, disposeOnDone, addOrder(metadata, context, language), ...others);
+    void Promise.resolve((future as { done?: unknown } | undefined)?.done).then(ended, ended);
+    return future;
   };
 }
 
-/** What the kernel is told of a notebook: its path, and its code cells in order. */
-export function describeOrder({ localPath, model }: NotebookContext): { cells: string[]; path: string } {
+/** Note that a cell runs, or waits to: it shows nothing yet. Returns what notes that it has ended. */
+function beginRun(metadata: object | undefined, context: NotebookContext): () => void {
+  if (!metadata || !("cellId" in metadata)) return () => undefined;
+  const { shown, running } = getDocument(context);
+  shown.delete(metadata.cellId as string);
+  running.set(metadata, metadata.cellId);
+  return () => void running.delete(metadata);
+}
+
+/**
+ * Describe the code cells in order. One whose outputs were cleared is left out, as if it was deleted: nobody reads its
+ * answer any more, and the file does not hold it.
+ */
+export function describeOrder(context: NotebookContext): Order {
+  const { name, shown, running } = getDocument(context);
+  const busy = new Set(running.values());
   const cells: string[] = [];
-  for (const cell of model.cells ?? []) if (cell.type === "code") cells.push(cell.id);
-  return { cells, path: localPath };
+  for (const { id, type, outputs } of context.model.cells ?? []) {
+    if (type !== "code") continue;
+    if (!busy.has(id)) {
+      if (outputs?.length) shown.add(id);
+      else if (shown.has(id)) continue;
+    }
+    cells.push(id);
+  }
+  return { cells, path: context.localPath, document: name };
+}
+
+function getDocument(context: NotebookContext): KnownDocument {
+  let known = documents.get(context);
+  if (!known) {
+    known = { name: Math.random().toString(36).slice(2, 10), shown: new Set(), running: new Map() };
+    documents.set(context, known);
+  }
+  return known;
 }
 
 function addOrder(metadata: object | undefined, context: NotebookContext, language: string): object | undefined {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { sendOrder } from "../src/order";
+import { describeOrder, type ExecutingKernel, sendOrder } from "../src/order";
 
 function kernel(): { requestExecute(...request: unknown[]): unknown[] } {
   return { requestExecute: (...request) => request };
@@ -23,9 +23,54 @@ test("a request to run a cell carries the order of the cells of code, and keeps 
   expect(connection.requestExecute({ code: "1" }, false, { cellId: "c", trusted: true }, "another")).toEqual([
     { code: "1" },
     false,
-    { cellId: "c", trusted: true, cnai: { cells: ["a", "c"], path: "folder/notebook.ipynb" } },
+    { cellId: "c", trusted: true, cnai: { cells: ["a", "c"], path: "folder/notebook.ipynb", document: expect.stringMatching(/^\w+$/) } },
     "another",
   ]);
+});
+
+test("a cell whose outputs were cleared is left out until it runs again", async () => {
+  const outputs = (length: number): { length: number } => ({ length });
+  const cells = [..."abc"].map((id) => ({ id, type: "code", outputs: outputs(1) }));
+  const notebook = { localPath: "n", model: { cells } };
+  const list = (): string => describeOrder(notebook).cells.join("");
+  let end = (): void => undefined;
+  const done = new Promise<void>((resolve) => (end = resolve));
+  const sent: string[] = [];
+  const connection: ExecutingKernel = {
+    requestExecute: (_content, _disposeOnDone, metadata) => {
+      sent.push((metadata as { cnai: { cells: string[] } }).cnai.cells.join(""));
+      return { done };
+    },
+  };
+  sendOrder(connection, notebook);
+  expect(list()).toBe("abc");
+  cells[0]!.outputs = outputs(0);
+  expect(list()).toBe("bc");
+  // What runs, or waits for others, shows nothing yet.
+  cells[1]!.outputs = outputs(0);
+  connection.requestExecute({}, false, { cellId: "b" });
+  connection.requestExecute({}, false, { cellId: "a" });
+  expect(sent).toEqual(["bc", "abc"]);
+  // It may show something, and take that back.
+  cells[0]!.outputs = outputs(1);
+  expect(list()).toBe("abc");
+  cells[0]!.outputs = outputs(0);
+  expect(list()).toBe("abc");
+  cells[0]!.outputs = outputs(1);
+  end();
+  await done;
+  await Promise.resolve();
+  expect(list()).toBe("abc");
+  cells[0]!.outputs = outputs(0);
+  expect(list()).toBe("bc");
+});
+
+test("a document keeps its name where its path changes", () => {
+  const notebook = { ...context };
+  const before = describeOrder(notebook);
+  notebook.localPath = "renamed.ipynb";
+  expect(describeOrder(notebook)).toEqual({ ...before, path: "renamed.ipynb" });
+  expect(describeOrder({ ...context }).document).not.toBe(before.document);
 });
 
 test("a language that was chosen for the page is sent with it", () => {
