@@ -35,10 +35,12 @@ def describe_question(question: Question, rendered: RenderedPrompt) -> str:
     return _join([_describe_head(question)], question, rendered, _describe_cost(question))
 
 
-def describe_ways(ways: Sequence[tuple[Question, int]], rendered: RenderedPrompt, judge: str) -> str:
+def describe_ways(
+    ways: Sequence[tuple[Question, int]], rendered: RenderedPrompt, judging: Sequence[Question]
+) -> str:
     """Return each way in which a question is asked, with its number of answers; the messages, and the sums.
 
-    The messages are those of the first way. `judge` is the model that judges the answers, "" for none.
+    The messages are those of the first way. `judging` is what a judge is asked then.
     """
     heads, tokens, answers = [], 0, 0
     costs, most = [], []
@@ -57,10 +59,23 @@ def describe_ways(ways: Sequence[tuple[Question, int]], rendered: RenderedPrompt
         f"≈{tokens:,} prompt tokens",
         write_sum(costs),
         f"at most {write_sum(most)} with the longest answers" if len(most) == answers else "",
-        f"{to_one_line(judge)} judges each answer" if judge else "",
+        _describe_judging(judging, limited=len(most) == answers),
         "nothing was sent",
     ]
     return _join(heads, ways[0][0], rendered, " · ".join(translate(each) for each in facts if each))
+
+
+def _describe_judging(judging: Sequence[Question], *, limited: bool) -> str:
+    if not judging:
+        return ""
+    costs = ((each.estimate(each.request.max_tokens or 0)[1], each.demo) for each in judging)
+    return describe_judge(judging[0].request.model, write_sum(costs), limited=limited)
+
+
+def describe_judge(model: str, cost: str, *, limited: bool) -> str:
+    """Say who judges the answers, and what that costs; `limited`: with the longest answers that may come."""
+    longest = "with the longest answers" if limited else "without the answers"
+    return f"{to_one_line(model)} judges each answer: {cost} {longest}"
 
 
 def _join(heads: list[str], question: Question, rendered: RenderedPrompt, cost: str) -> str:

@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name
 from ..session.batches.compare import Ways, list_variants
-from ..session.batches.judge import judge_comparison
+from ..session.batches.judge import judge_comparison, plan_judge
 from ..session.batches.replayed_comparison import SavedAnswers
 from ..session.question import Options
 from .cell_words import CELL
@@ -52,7 +52,13 @@ def compare_in_cell(
             comparison = _replay(shell_session, prompt, chosen, ways, position)
         else:
             comparison = session.compare(
-                prompt, chosen, ways, parallel=arguments.parallel, position=position, view=view
+                prompt,
+                chosen,
+                ways,
+                parallel=arguments.parallel,
+                position=position,
+                judged_by=judge,
+                view=view,
             )
         # A turn that the cell asked before stays: none of the answers takes its place yet.
         standing = session.conversations.in_use.turn_at(position)
@@ -111,7 +117,10 @@ def show_dry_run(
     if arguments.dry_run == "json":
         print("\n\n".join(describe_body(question) for question, _ in ways))  # a program may read it
     else:
-        shell_session.show(Line(describe_ways(ways, rendered, arguments.judge)))
+        session, judge = shell_session.session, read_judge(shell_session, arguments)
+        longest = [each.request.max_tokens or 0 for each, times in ways for _ in range(times)]
+        judging = plan_judge(session.prepare, judge, ways[0][0].request.messages, longest)
+        shell_session.show(Line(describe_ways(ways, rendered, judging)))
 
 
 def _read_ways(arguments: Namespace, chosen: Options) -> Ways:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from ..api.messages import Message
 from ..chat.answers import Answers
 from ..chat.comparison import Comparison
 from ..chat.judging import JudgeOptions
 from ..errors import CnaiError, InputError
 from ..languages import say
 from ..redaction import to_one_line
-from ..session.batches.judge import build_judge_options
+from ..session.batches.judge import plan_judge
 from .prompts import find_prompt
 from .rendering import render
 from .shell_session import ShellSession
@@ -60,9 +61,8 @@ def read_judge(
         text = "\n\n".join(filter(None, [saved.system, "".join(saved.around_input("")).strip()]))
         rubric = render(shell_session, text, saved.variables).text
         options = replace(options, rubric=rubric, parameters=saved.parameters)
-    asked = replace(build_judge_options(options, 1), once=True)
-    if not shell_session.settings.replay:
-        shell_session.session.prepare("?", asked)  # before anything is sent
+    if not shell_session.settings.replay:  # before anything is sent
+        plan_judge(shell_session.session.prepare, options, [Message("user", "?")], [0])
     return options
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from ..api.interrupts import defer_interrupts
 from ..chat.answers import Answers
+from ..chat.judging import JudgeOptions
 from ..chat.prompts.expressions import ExpressionError, parse_expression
 from ..chat.prompts.saved_prompts import SavedPrompt
+from ..display.dry_run import describe_judge
 from ..display.line import Line
 from ..display.rows import RowsView, choose_rows_view
 from ..errors import InputError
@@ -19,9 +21,10 @@ from ..nearest import suggest_name
 from ..redaction import to_one_line
 from ..session.batches.row_batch import RowsInterrupted
 from ..session.batches.row_files import ROW_FILES
-from ..session.batches.row_limit import read_max_cost
+from ..session.batches.row_limit import estimate_judge, plan_judge_of_rows, read_max_cost
 from ..session.batches.row_sources import read_rows, render_rows
 from ..session.batches.row_store import RowStore
+from ..session.kernel_session import KernelSession
 from ..session.question import Options
 from .expectations import check_answers, fail_below, read_expectation
 from .judge_option import judge_answers, read_judge
@@ -55,7 +58,7 @@ def ask_over(
     max_cost = read_max_cost(session.spending, arguments.max_cost)
     judge = read_judge(shell_session, arguments, max_cost)
     if arguments.dry_run:
-        _show_dry_run(shell_session, rows, prompts, chosen, arguments)
+        _show_dry_run(shell_session, rows, prompts, chosen, arguments, judge)
         return None
     expected = read_expectation(arguments, names)
     view = choose_rows_view(shell_session.shell, shell_session.settings.display)
@@ -67,6 +70,7 @@ def ask_over(
             parallel=arguments.parallel,
             max_cost=max_cost,
             fresh=arguments.fresh,
+            judged_by=judge,
             show=view.show,
         )
     except RowsInterrupted as interrupted:
@@ -187,6 +191,7 @@ def _show_dry_run(
     prompts: Sequence[str],
     chosen: Options,
     arguments: Namespace,
+    judge: JudgeOptions | None,
 ) -> None:
     """Show two prompts, how many would be sent, and what they would cost: without their answers, at most."""
     session = shell_session.session
@@ -210,10 +215,20 @@ def _show_dry_run(
         f"≈{tokens:,} tokens of prompts" if missing else "",
         f"{cost.write(demo=demo)}{' without the answers' * (cost.nano is not None)}" if missing else "",
         f"at most {most.write(demo=demo)} with the longest answers" if most else "",
-        f"{arguments.judge} judges each answer" if arguments.judge else "",
+        _describe_judge(session, judge, len(rows), plan.estimate()[0], longest),
         "nothing was sent",
     ]
     shell_session.show(Line("\n\n".join([*shown, " · ".join(filter(None, parts))])))
+
+
+def _describe_judge(
+    session: KernelSession, judge: JudgeOptions | None, answers: int, tokens: int, longest: int | None
+) -> str:
+    """Say who judges so many answers to prompts of so many tokens, and what that costs, "" for nobody."""
+    if (question := plan_judge_of_rows(session, judge, longest)) is None:
+        return ""
+    cost = estimate_judge(question, answers, tokens)[1].write(demo=question.demo)
+    return describe_judge(question.request.model, cost, limited=longest is not None)
 
 
 def _indent(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..api.token_usage import Usage
 from ..errors import BudgetError, InputError
 from ..money.cost import Cost, format_usd
 from ..money.price import to_nano_usd
@@ -16,17 +17,19 @@ __all__ = ["require_confirmation", "require_confirmation_of_rows"]
 _PATIENCE = 10.0
 
 
-def require_confirmation(limit: object, questions: Sequence[Question], spent: int = 0) -> None:
+def require_confirmation(
+    limit: object, questions: Sequence[Question], spent: int = 0, *, judging: Sequence[Question] = ()
+) -> None:
     """Raise BudgetError where questions that are sent together may cost more than a limit in USD, if any.
 
     The estimate is the prompts, and the longest answers where they are limited; `spent` is what former
-    requests of the same question have cost, in nano-USD. Demo credit is no money, and what has no price
-    cannot be estimated.
+    requests of the same question have cost, in nano-USD, and `judging` is what a judge is asked then. Demo
+    credit is no money, and what has no price cannot be estimated.
     """
     if limit is None:
         return
     most = _read(limit)
-    paid = [each for each in questions if not each.demo]
+    paid = [each for each in (*questions, *judging) if not each.demo]
     for lookup in dict.fromkeys(each.lookup for each in paid):
         lookup.look_up(_PATIENCE)
     estimates = [each.estimate(each.request.max_tokens or 0)[:2] for each in paid]
@@ -35,8 +38,9 @@ def require_confirmation(limit: object, questions: Sequence[Question], spent: in
         return
     prompt = sum(usage.prompt_tokens for usage, _ in estimates)
     answer = sum(usage.completion_tokens for usage, _ in estimates)
+    count, judged = len(questions), bool(judging)
     raise BudgetError(
-        f"{_count(len(questions), spent)} may cost ≈{format_usd(needed)}, so it was not sent",
+        f"{_count(count, spent, judged=judged)} may cost ≈{format_usd(needed)}, so it was not sent",
         why=_explain(prompt, answer, most),
         next_step=confirm_cost(),
         needed=needed,
@@ -44,30 +48,30 @@ def require_confirmation(limit: object, questions: Sequence[Question], spent: in
 
 
 def require_confirmation_of_rows(
-    limit: object, question: Question, requests: int, tokens: int, cost: Cost
+    limit: object, requests: int, estimates: Sequence[tuple[Usage, Cost]]
 ) -> None:
-    """Raise BudgetError where the requests of rows may cost more than a limit in USD, if any.
+    """Raise BudgetError where the requests of rows may cost more than a limit in USD.
 
-    `tokens` and `cost` are those of their prompts; `question` is one of them.
+    The estimates are those of all requests, and of a judge that is asked then.
     """
-    if limit is None or question.demo or not question.options.to_confirm or cost.nano is None:
-        return
-    answer = requests * (question.request.max_tokens or 0)
-    price = question.lookup.price
-    needed = cost.nano + (answer * price.output // 10**6 if price is not None else 0)
+    needed = sum(cost.nano or 0 for _, cost in estimates)
     if needed > (most := _read(limit)):
+        usage = sum((each for each, _ in estimates), Usage())
         raise BudgetError(
-            f"the {requests:,} requests may cost ≈{format_usd(needed)}, so none was sent",
-            why=_explain(tokens, answer, most),
+            f"the {requests:,} requests and their judge may cost ≈{format_usd(needed)}, so none was sent"
+            if len(estimates) > 1
+            else f"the {requests:,} requests may cost ≈{format_usd(needed)}, so none was sent",
+            why=_explain(usage.prompt_tokens, usage.completion_tokens, most),
             next_step=limit_cost(),
             needed=needed,
         )
 
 
-def _count(questions: int, spent: int) -> str:
+def _count(questions: int, spent: int, *, judged: bool) -> str:
     if spent:
         return "with what its functions returned, the question"
-    return "the question" if questions == 1 else f"the question, asked in {questions} ways,"
+    ways = "the question" if questions == 1 else f"the question, asked in {questions} ways,"
+    return f"{ways} and its judge" if judged else ways
 
 
 def _explain(prompt: int, answer: int, most: int) -> str:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ..api.parameters import ParameterValue
     from ..chat.answers import Answers
     from ..chat.comparison import Comparison
+    from ..chat.judging import JudgeOptions
     from .batches.batch_question import Sending
     from .batches.batch_view import BatchView
     from .batches.compare import Ways
@@ -146,7 +147,6 @@ class KernelSession:
 
         Raises ReplayError, which says what differs, where none of them answers exactly this request.
         """
-
         prepare = partial(self.prepare_as_saved, prompt, options, position, saved=saved)
         question, shown = find_saved_answer(saved, position.index_in_cell, prepare)
         view = view or View()
@@ -170,10 +170,15 @@ class KernelSession:
         return self._build(prompt, replace(options, go_on=False), target, position, saved)
 
     def prepare(
-        self, prompt: str, options: Options = _DEFAULTS, *, position: CellPosition = _NOWHERE
+        self,
+        prompt: str,
+        options: Options = _DEFAULTS,
+        *,
+        position: CellPosition = _NOWHERE,
+        ask: bool = False,
     ) -> Question:
-        """Return the question as it would be sent, sending nothing; raises InputError where it cannot be."""
-        question = self._prepare(self.resolve_endpoint(), prompt, options, position, ask=False)
+        """Return the question as it would be sent; raises InputError where it cannot be; see `plan_rows`."""
+        question = self._prepare(self.resolve_endpoint(), prompt, options, position, ask=ask)
         request = question.request
         mode = self._json_modes.find(question.host, request)
         return replace(question, request=request.asking_for_json(mode))
@@ -244,14 +249,15 @@ class KernelSession:
         parallel: int | None = None,
         max_cost: object = None,
         fresh: bool = False,
+        judged_by: JudgeOptions | None = None,
         show: Callable[[Progress], None] = lambda progress: None,
     ) -> Answers:
         """Ask each of the prompts, those of `rows`, outside of any conversation, and return the answers.
 
         What was answered before for this notebook is not asked again, unless it is to be `fresh`. `max_cost`
         limits what this may cost, see `read_max_cost`; many rows need it, or a budget. `show` is called with
-        the progress. Raises the CnaiError for which nothing was sent; where answers are replayed, only those
-        that are kept are returned, and nothing is sent.
+        the progress, and `judged_by` says who judges the answers then, which costs too. Raises the CnaiError
+        for which nothing was sent; where answers are replayed, those that are kept are returned.
         """
         # Late, because asyncio and SQLite come with it.
         from .batches.judge import judge_rows
@@ -267,7 +273,7 @@ class KernelSession:
         batch = RowBatch(self, plan, endpoint, self._choose_sending(endpoint, parallel), show)
         if fresh:
             batch.forget()
-        return batch.run(judge, max_cost)
+        return batch.run(judge, max_cost, judged_by)
 
     def compare(
         self,
@@ -277,14 +283,16 @@ class KernelSession:
         *,
         parallel: int | None = None,
         position: CellPosition = _NOWHERE,
+        judged_by: JudgeOptions | None = None,
         view: BatchView,
     ) -> Comparison:
         """Ask a question in several ways at once, and return the answers, of which none is a turn yet.
 
-        Raises the CnaiError for which nothing was sent. After an interrupt `comparisons` has what came.
+        `judged_by` is that of `ask_rows`. Raises the CnaiError for which nothing was sent. After an interrupt
+        `comparisons` has what came.
         """
         from .batches.compare import compare
-        from .batches.judge import judge_comparison
+        from .batches.judge import judge_comparison, plan_judge
 
         endpoint = self._resolve_to_send()
 
@@ -305,6 +313,7 @@ class KernelSession:
             announce=partial(self._announce, endpoint),
             keep=self.comparisons.add,
             judge=partial(judge_comparison, self.ask_rows),
+            plan_judge=partial(plan_judge, partial(self.prepare, ask=True), judged_by),
         )
 
     def _choose_sending(self, endpoint: Endpoint, parallel: int | None) -> Sending:

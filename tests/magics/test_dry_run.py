@@ -82,7 +82,8 @@ def test_of_a_comparison_it_shows_each_way_and_the_sum(kernel: Kernel) -> None:
     assert question.endswith("    What is 2+2?")
     assert end.startswith("4 answers · ≈24 prompt tokens · demo credit ≈$")
     assert " · at most demo credit ≈$" in end
-    assert end.endswith(" with the longest answers · demo-ngram judges each answer · nothing was sent")
+    assert " with the longest answers · demo-ngram judges each answer: demo credit ≈$" in end
+    assert end.endswith(" with the longest answers · nothing was sent")
     bodies = kernel.run(f"{line} json\nWhat is 2+2?", "a").stdout
     assert bodies.count('"model": "demo-guide"') == bodies.count('"model": "demo-echo"') == 1
     assert kernel.value("len(session.book.charges)") == 0

@@ -61,7 +61,8 @@ def test_rows_are_scored_and_what_fails_of_the_judge_is_said(kernel: Kernel) -> 
     ]
     assert "requests of the judge failed: the server has no model 'demo-none'" in str(again.messages)
     plan = kernel.run("%%cnai --over lands --judge demo-guide --dry-run\nHi {{ row }}", "b")
-    assert "demo-guide judges each answer · nothing was sent" in plan.shown
+    assert "demo-guide judges each answer: demo credit ≈$" in plan.shown
+    assert plan.shown.endswith(" without the answers · nothing was sent")
 
 
 def test_rows_and_their_judge_share_what_they_may_cost(kernel: Kernel) -> None:

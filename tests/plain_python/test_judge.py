@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from cnai_magic import BudgetError, Comparison, InputError, Session
-from cnai_magic.chat.judging import Judged, build_judge_prompts
+from cnai_magic.chat.judging import Judged, JudgeOptions, build_judge_prompts
+from cnai_magic.session.batches.batch_view import BatchView
+from cnai_magic.session.batches.compare import Ways
+from cnai_magic.session.question import Options
 from tests.servers import ScriptedServer, completion, failure, json_response
 
 # What an answer and what a judge's request costs.
@@ -245,3 +248,31 @@ def test_the_cost_of_judging_rows_has_a_limit(server: ScriptedServer, session: S
     assert [each.score for each in judged] == [4, None]
     assert judged.judgement is not None
     assert isinstance(judged.judgement.error, BudgetError)
+
+
+def test_the_judge_is_held_for_before_the_first_request(server: ScriptedServer, session: Session) -> None:
+    kernel, judge_options = session._kernel, JudgeOptions("j")
+    session.settings.budget = 0.002  # enough for the answers, or for the judge
+
+    def compare(**options: Any) -> Comparison:
+        return kernel.compare("Which?", Options(), Ways(times=2), view=BatchView(), **options)
+
+    with pytest.raises(BudgetError, match="2 answers and their judge do not fit the budget together"):
+        compare(judged_by=judge_options)
+    assert server.requests == []
+    reply(server, "one", "two")
+    assert len(compare().replies) == 2
+    session.settings.budget = 1
+    reply(server, "one", "two")
+    compare(judged_by=judge_options)
+    assert kernel.spending.get_status(kernel.budget, demo=False).held == 0  # type: ignore[union-attr]
+
+
+def test_many_rows_need_a_limit_also_where_only_their_judge_costs(
+    server: ScriptedServer, session: Session
+) -> None:
+    session.settings.prices = {"a": (0, 0), "j": (1, 2)}
+    rows = [str(number) for number in range(201)]
+    with pytest.raises(InputError, match="201 requests are to be sent, and nothing limits what they cost"):
+        session._kernel.ask_rows(rows, rows, Options(model="a"), judged_by=JudgeOptions("j"))
+    assert server.requests == []

@@ -70,6 +70,9 @@ def test_the_answers_of_a_comparison_count_together(make: Make, server: Scripted
     assert session.ask(LONG, replace(FROM_CELL, once=True)).text
     with pytest.raises(BudgetError, match="asked in 2 ways, may cost"):
         session.compare(LONG, FROM_CELL, Ways(times=2), view=BatchView())
+    judge = JudgeOptions("m")
+    with pytest.raises(BudgetError, match="the question and its judge may cost"):
+        session.compare(LONG, FROM_CELL, Ways(), judged_by=judge, view=BatchView())
     assert len(server.requests) == 1
     confirmed = session.compare(LONG, Options(), Ways(times=2), view=BatchView())
     assert [each.reply.text for each in confirmed if each.reply] == ["Yes.", "Yes."]
@@ -83,6 +86,8 @@ def test_rows_count_together_and_to_say_what_they_may_cost_is_to_confirm_it(
     with pytest.raises(BudgetError, match="the 3 requests may cost") as caught:
         session.ask_rows(rows, prompts, FROM_CELL)
     assert "--max-cost" in caught.value.lines(CELL)[-1]
+    with pytest.raises(BudgetError, match="the 1 requests and their judge may cost"):
+        session.ask_rows([1], prompts[:1], FROM_CELL, judged_by=JudgeOptions("m"))
     assert server.requests == []
     server.always(sse("Yes."))
     assert len(session.ask_rows(rows, prompts, FROM_CELL, max_cost=1).failed) == 0

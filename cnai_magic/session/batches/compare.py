@@ -41,6 +41,8 @@ _MOST = 100
 _PRICE_PATIENCE = 10.0
 # What each answer may have at most, tried in turn until all of them fit a budget.
 _SHARES = (None, 4096, 2048, 1024, 512, 256, 128)
+# What a judge may say of each answer at most, where its own answer is not limited.
+_JUDGE_SHARE = 256
 _NOTHING_CAME = {
     "stopped": "stopped before anything of it came",
     "interrupted": "interrupted before anything of it came",
@@ -52,6 +54,9 @@ AskJudge = Callable[
     [Sequence[Message], Sequence[str | None], JudgeOptions], tuple[list[Score | None], Judgement]
 ]
 """Has a model judge answers to messages, None for a missing one: returns a score for each."""
+
+PlanJudge = Callable[..., list[Question]]
+"""Returns what a judge is asked about answers of at most so many tokens each; see `judge.plan_judge`."""
 
 
 class Ways(NamedTuple):
@@ -88,17 +93,22 @@ def compare(
     announce: Callable[[], None],
     keep: Callable[[Comparison], None],
     judge: AskJudge,
+    plan_judge: PlanJudge,
 ) -> Comparison:
     """Ask a question in several ways at once, `keep` the answers and return them; see KernelSession.compare.
 
     `build` makes the question for a model with some parameters; what all may cost is to be confirmed
     `confirm_above` so many USD. `announce` says what a person should know of the server before anything is
-    sent. An interrupt is raised after what came is kept.
+    sent. `plan_judge` returns what a judge is asked then, which is held and confirmed with the rest. An
+    interrupt is raised after what came is kept.
     """
     variants = list_variants(ways)
     questions = [build(each.model, each.varied) for each in variants]
     columns = _make_columns(variants, questions, explain)
-    require_confirmation(confirm_above, [each.question for each in columns])
+    asked = [each.question for each in columns]
+    plan_judge = partial(plan_judge, asked[0].request.messages)
+    judging = plan_judge([each.request.max_tokens or 0 for each in asked])
+    require_confirmation(confirm_above, asked, judging=judging)
     announce()
     outcomes = _Outcomes(columns, view)
 
@@ -115,6 +125,7 @@ def compare(
             outcomes,
             sending=sending,
             limits=spending.find_limits(budget),
+            plan_judge=plan_judge,
         )
     except KeyboardInterrupt:
         if outcomes.began:
@@ -238,15 +249,17 @@ def _ask_columns(
     *,
     sending: Sending,
     limits: Limits | None,
+    plan_judge: PlanJudge,
 ) -> CnaiError | None:
     """Ask the question of each column; return the error for which some were left out.
 
-    All that they may cost is held before the first is sent; raises BudgetError where it does not fit.
+    All that they and their judge may cost is held before the first is sent; raises BudgetError where it does
+    not fit. What is held for the judge is free again at the end.
     """
     questions = [each.question for each in columns]
     for lookup in dict.fromkeys(question.lookup for question in questions):
         lookup.look_up(_PRICE_PATIENCE)
-    held = _hold_all(questions, limits, spending)
+    held = _hold_all(questions, limits, spending, plan_judge)
     queues: dict[str, list[Job]] = {}
     for index, column in enumerate(columns):
         question, tokens = column.question, held[index] if held else None
@@ -267,28 +280,49 @@ def _ask_columns(
         for column, tokens in zip(columns, held, strict=False):
             if column.number not in outcomes.by_number:
                 spending.finish(tokens)
+        for tokens in held[len(columns) :]:
+            spending.finish(tokens)
     return batch.stopped
 
 
-def _hold_all(questions: Sequence[Question], limits: Limits | None, spending: Spending) -> list[TokenBudget]:
-    """Hold what each question may cost, or none: then BudgetError is raised. [] without a budget."""
+def _hold_all(
+    questions: Sequence[Question], limits: Limits | None, spending: Spending, plan_judge: PlanJudge
+) -> list[TokenBudget]:
+    """Hold what each question may cost, then each of the judge, or none: then BudgetError is raised.
+
+    [] without a budget.
+    """
     if limits is None:
         return []
     limited = any(each.request.max_tokens is not None for each in questions)
+    judging = plan_judge([0] * len(questions))
+    for question in judging:
+        question.lookup.look_up(_PRICE_PATIENCE)
+        if question.lookup.price is None:  # which raises what is to be done, while nothing is held
+            spending.finish(_hold(question, None, limits, spending))
     for share in _SHARES[:1] if limited else _SHARES:
         held: list[TokenBudget] = []
         try:
             for question in questions:
                 held.append(_hold(question, share, limits, spending))
-            if len(questions) == 1 or not any(tokens.capped for tokens in held):
+            longest = [
+                tokens.limit or each.request.max_tokens or 0
+                for tokens, each in zip(held, questions, strict=True)
+            ]
+            for question in plan_judge(longest) if judging else ():
+                most = _JUDGE_SHARE * len(questions)
+                held.append(_hold(question, min(question.request.max_tokens or most, most), limits, spending))
+            if len(held) == 1 or not any(tokens.capped for tokens in held):
                 return held
         except BudgetError:
             if not held:
                 raise
         for tokens in held:
             spending.finish(tokens)
+    count = len(questions)
+    many = f"{count} answers and their judge" if count > 1 else "the answer and its judge"
     raise BudgetError(
-        f"{len(questions)} answers do not fit the budget together, so nothing was sent",
+        f"{many if judging else f'{count} answers'} do not fit the budget together, so nothing was sent",
         why="the most that each may cost is held before the first is sent",
         next_step=either(raise_budget(), "ask for fewer of them"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from ...api.messages import Message
@@ -18,12 +19,12 @@ from ...chat.judging import (
     join_scores,
 )
 from ...errors import InputError
-from ..question import Options
+from ..question import Options, Question
 from .row_progress import Progress
 
 _AskRows = Callable[..., Answers]
 
-__all__ = ["build_judge_options", "judge_comparison", "judge_rows"]
+__all__ = ["build_judge_options", "judge_comparison", "judge_rows", "plan_judge"]
 
 
 def judge_rows(
@@ -49,12 +50,32 @@ def judge_comparison(
     options: JudgeOptions,
 ) -> tuple[list[Score | None], Judgement]:
     """Return the scores of several answers to one question, the last of `messages`; see `judge_rows`."""
-    *before, question = (message for message in messages if message.role != "system")
-    told = "\n\n".join(f"{message.role}: {message.text}" for message in before)
     there = [answer for answer in answers if answer is not None]
-    (found,), judgement = _judge(ask_rows, [Judged(question.text, there, told)], options)
+    (found,), judgement = _judge(ask_rows, [_make_judged(messages, there)], options)
     scores = iter(found)
     return [None if answer is None else next(scores) for answer in answers], judgement
+
+
+def plan_judge(
+    prepare: Callable[[str, Options], Question],
+    options: JudgeOptions | None,
+    messages: Sequence[Message],
+    limits: Sequence[int],
+) -> list[Question]:
+    """Return what a judge would be asked about answers to messages, each of at most so many tokens.
+
+    A digit is a token, by estimate and at most. There is nothing without a judge.
+    """
+    if options is None:
+        return []
+    judged = _make_judged(messages, ["0" * limit for limit in limits])
+    asked = replace(build_judge_options(options, len(limits)), once=True)
+    return [prepare(prompt, asked) for prompt in build_judge_prompts(judged, options.rubric)]
+
+
+def _make_judged(messages: Sequence[Message], answers: Sequence[str]) -> Judged:
+    *before, question = (message for message in messages if message.role != "system")
+    return Judged(question.text, answers, "\n\n".join(f"{each.role}: {each.text}" for each in before))
 
 
 def build_judge_options(options: JudgeOptions, answers: int) -> Options:

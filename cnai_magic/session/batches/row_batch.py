@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...api.interrupts import Interrupted, defer_interrupts
 from ...chat.answers import Answers
-from ...chat.judging import Judge
+from ...chat.judging import Judge, JudgeOptions
 from ...errors import BudgetError, CnaiError
 from ...money.cost import Cost
 from ...next_steps import Step, either, limit_cost, raise_budget
@@ -82,16 +82,16 @@ class RowBatch:
         self._found |= self._store.read(missing)
         return [key for key in missing if key not in self._found]
 
-    def run(self, judge: Judge, max_cost: object) -> Answers:
+    def run(self, judge: Judge, max_cost: object, judged_by: JudgeOptions | None = None) -> Answers:
         """Ask what is missing, and return the answers to all rows.
 
         `max_cost` limits what this and each retry may cost together, see `read_max_cost`; a budget may have
         been raised by the time of a retry. What another batch asks at the same time, here or in another
-        process, is waited for and not asked again. `judge` is what judges the answers. Raises
-        RowsInterrupted after an interrupt; the answers that have come by then are kept.
+        process, is waited for and not asked again. `judge` has the answers judged, and `judged_by` says who
+        will, if anybody. Raises RowsInterrupted after an interrupt; the answers that came by then are kept.
         """
         max_cost = read_max_cost(self._session.spending, max_cost)
-        limit = choose_limit(self._session, self._plan, self.find_missing(), max_cost)
+        limit = choose_limit(self._session, self._plan, self.find_missing(), max_cost, judged_by)
         own = (limit_cost(),) if limit.own else ()
         self._more = either(*own, *([raise_budget()] if limit.limits else []))
         self._failed.clear()
@@ -105,7 +105,7 @@ class RowBatch:
                 kept=sum(key not in asked for key in self._plan.keys),
                 spent=self._spent,
                 stopped=stopped,
-                retry=lambda: self.run(judge, max_cost),
+                retry=lambda: self.run(judge, max_cost, judged_by),
                 judge=judge,
             )
 

@@ -10,7 +10,7 @@ from ...money.ledger import Ledger
 from ...money.spending import Spending
 from ...settings import Cnai
 from ..endpoint import Endpoint
-from ..question import Options
+from ..question import Options, Question
 from ..servers import Servers
 from .row_plan import RowPlan
 
@@ -35,6 +35,9 @@ class RowSession(Protocol):
 
     def resolve_endpoint(self) -> Endpoint:
         """Return the endpoint that the settings choose now."""
+
+    def prepare(self, prompt: str, options: Options, *, ask: bool = False) -> Question:
+        """Return a question as it would be sent."""
 
     def plan_rows(
         self,
