@@ -7,6 +7,7 @@ characters stand within it.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 
 __all__ = [
@@ -27,7 +28,8 @@ _HIDDEN = "sk-…"
 # A shorter key is a placeholder ("EMPTY", "ollama") and not secret; to hide it would garble other words.
 _SHORTEST_SECRET = 8
 
-_KEY_SHAPE = re.compile(r"\bsk-[A-Za-z0-9*_-]{6,}")
+# Some servers quote a key without its middle.
+_KEY_SHAPE = re.compile(r"\bsk-(?:[A-Za-z0-9*_-]*(?:\.{2,}|…)[A-Za-z0-9*_-]{2,}|[A-Za-z0-9*_-]{6,})")
 # ECMA-48: OSC, DCS, SOS, PM and APC strings up to their terminator, then CSI, then two-byte escapes. A string
 # cannot contain the start of another, so the search stays linear in hostile text.
 _STRING = r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
@@ -55,10 +57,11 @@ class ApiKey:
     Only `reveal()` and `bearer()` return the key itself.
     """
 
-    __slots__ = ("_secret", "_value")
+    __slots__ = ("_encoded", "_secret", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = _unwrap(value)
+        self._encoded: re.Pattern[str] | None = None
         # All keys have the same prefix, and some servers quote them without it.
         secret = self._value.removeprefix("sk-")
         if len(secret) < _SHORTEST_SECRET:
@@ -88,6 +91,14 @@ class ApiKey:
         text = text.replace(self._secret, hidden)
         return _replace_visible(text, self._secret, hidden)
 
+    def hide_encoded(self, text: str) -> str:
+        """Return `text` with this key replaced where it is in base64, hexadecimal or percents."""
+        if not self._secret:
+            return text
+        if self._encoded is None:
+            self._encoded = re.compile("|".join(_list_encoded(self._secret)))
+        return self._encoded.sub("…", text)
+
     def __bool__(self) -> bool:
         return bool(self._value)
 
@@ -102,6 +113,19 @@ class ApiKey:
 
     def __reduce__(self) -> str:
         raise TypeError("an API key cannot be pickled")
+
+
+def _list_encoded(secret: str) -> list[str]:
+    """Return patterns of what a key becomes where it is encoded, alone or within other text."""
+    data = secret.encode("utf-8", "replace")
+    patterns = [f"(?i:{data.hex()})", "(?i:{})".format("".join(f"%{each:02x}" for each in data))]
+    for before in range(3):
+        # The characters of which all bits are the key's; the rest depends on what stands around it.
+        first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+        whole = b64encode(b"\0" * before + data + b"\0\0").decode()[first:last]
+        coded = re.escape(whole).replace("/", "[/_]").replace(re.escape("+"), "[+-]")
+        patterns.append(rf"{coded}[\w+/=-]*")
+    return patterns
 
 
 # What people copy together with a key: the name of a variable or a header before it, quotes around it.
@@ -232,9 +256,12 @@ def to_one_line(text: str) -> str:
 def redact(text: str) -> str:
     """Return `text` with every known key, and everything that looks like a key, replaced by `sk-…`.
 
-    Where something looks like a key once invisible characters are removed, they are removed.
+    Known keys are found also where they are encoded. Where something looks like a key once invisible
+    characters are removed, they are removed.
     """
     text = hide_keys(text)
+    for key in list(_known_keys):
+        text = key.hide_encoded(text)
     seen = _drop_invisible(text)
     return _KEY_SHAPE.sub(_HIDDEN, seen if _KEY_SHAPE.search(seen) else text)
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+from base64 import b64encode, urlsafe_b64encode
 from itertools import pairwise
 
 import pytest
@@ -13,7 +15,18 @@ from cnai_magic.redaction import ApiKey, Cleaner, KeyFilter, clean, redact, repl
 KEY = "sk-test-0123456789"
 
 
-@pytest.mark.parametrize("text", ["sk-abcdef", "sk-abc-def_123", "sk-ab****yz", f"Bearer {KEY}.", f'"{KEY}"'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-abcdef",
+        "sk-abc-def_123",
+        "sk-ab****yz",
+        "sk-a...b0123",
+        "sk-abc…012345",
+        f"Bearer {KEY}.",
+        f'"{KEY}"',
+    ],
+)
 def test_whatever_has_the_shape_of_a_key_is_hidden(text: str) -> None:
     hidden = redact(text)
     assert "sk-…" in hidden
@@ -46,6 +59,20 @@ def test_a_placeholder_key_does_not_garble_other_words() -> None:
 
 def test_a_key_is_hidden_without_the_beginning_that_all_have() -> None:
     assert ApiKey(KEY).hide_in(f"{KEY} or {KEY[3:]}") == "sk-… or …"
+
+
+@pytest.mark.parametrize("key", ["sk-Zq7Hc9LmPw4RtY2uVbXn8KdF", "my/secret+key?>", "中文-key-0123"])
+def test_a_server_does_not_show_the_key_encoded(key: str) -> None:
+    secret = key.removeprefix("sk-")
+    ApiKey(key)
+    for before in ("", "user:", "Bearer ", "a", "ab"):
+        data = f"{before}{key}".encode()
+        for coded in (b64encode(data), b64encode(data + b"@host"), urlsafe_b64encode(data)):
+            shown = redact(f"(got {coded.decode()})")
+            assert re.fullmatch(r"\(got [\w+/-]{0,18}…\)", shown), shown
+    percents = "".join(f"%{each:02X}" for each in secret.encode())
+    assert redact(f"({secret.encode().hex()}, {percents})") == "(…, …)"
+    assert redact(b64encode(b"something else altogether").decode()) == "c29tZXRoaW5nIGVsc2UgYWx0b2dldGhlcg=="
 
 
 def test_a_key_is_hidden_from_when_it_was_met() -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from ..errors import InputError
 from ..nearest import find_nearest
 from ..next_steps import begin_conversation, name_conversation, rename_conversation, use_conversation
+from ..redaction import hide_keys
 from .attempt import Attempt, Turn
 from .conversation import KernelConversation
 from .forking import fork as begin_fork
@@ -177,6 +178,10 @@ class Conversations:
             raise InputError(
                 f"there is a conversation {name!r} already",
                 next_step=use_conversation(name),
+            )
+        if hide_keys(name) != name:
+            raise InputError(
+                "your API key cannot be the name of a conversation", next_step=name_conversation()
             )
         if not self.is_name(name):
             raise InputError(

@@ -16,6 +16,7 @@ from cnai_magic.chat.forking import fork
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.next_steps import NextStep, list_turns, use_conversation
+from cnai_magic.redaction import ApiKey
 from tests.properties import random_examples
 
 
@@ -339,6 +340,15 @@ def test_a_second_draft_of_a_name_in_use_says_how_to_continue_it() -> None:
     with pytest.raises(InputError) as caught:
         Conversations().draft("main")
     assert caught.value.next_step == NextStep.of(use_conversation("main"))
+
+
+def test_a_conversation_is_not_called_by_an_api_key() -> None:
+    ApiKey("sk-never-a-name-0123")
+    for name in ("sk-never-a-name-0123", "x-never-a-name-0123"):
+        with pytest.raises(InputError, match="your API key"):
+            Conversations().draft(name)
+        with pytest.raises(InputError, match="your API key"):
+            Conversations().rename("", name)
 
 
 @pytest.mark.parametrize(
