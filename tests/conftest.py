@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cnai_magic import redaction as safety
+from tests.forked_kernels import forked_kernels
 from tests.servers import ScriptedServer
 
 _BROWSER = "tests/browser/"
@@ -60,6 +61,14 @@ def no_grammar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (folder / f"{_GRAMMAR}.py").write_text("raise ImportError\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cheap_kernels(no_grammar: None, english: None, hours_from_midnight: None) -> Iterator[None]:
+    """Fork kernels, wherever they are started: importing what they are made of is most of what they cost."""
+    with forked_kernels() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder))
         yield
 
 

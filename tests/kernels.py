@@ -215,9 +215,6 @@ def running_kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
     sockets = tempfile.mkdtemp()
     connection = str(folder / f"kernel-{uuid.uuid4().hex}.json")
     manager = KernelManager(connection_file=connection, transport="ipc", ip=f"{sockets}/kernel")
-    # A third of what a kernel does before its first cell is the import of a debugger, and no test debugs.
-    (Path(sockets) / "debugpy.py").write_text("raise ImportError\n")
-    home["PYTHONPATH"] = os.pathsep.join(filter(None, [sockets, os.environ.get("PYTHONPATH")]))
     manager.start_kernel(env={**clean, **home, **environment}, cwd=str(folder))
     client = manager.client()
     client.start_channels()

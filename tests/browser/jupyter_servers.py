@@ -132,7 +132,8 @@ def _environment(home: Path) -> dict[str, str]:
     return {
         **clean,
         **own,
-        "JUPYTER_PATH": str(_EXTENSIONS),
+        # Beside it is the folder of the kernels that are forked.
+        "JUPYTER_PATH": os.pathsep.join(filter(None, [str(_EXTENSIONS), os.environ.get("JUPYTER_PATH")])),
         "CNAI_API_KEY": _KEY,
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }

@@ -773,7 +773,11 @@ sys.meta_path.insert(0, Interrupting())
 """
 
 
-def test_an_interrupt_leaves_no_module_imported_by_half(tmp_path: Path) -> None:
+def test_an_interrupt_leaves_no_module_imported_by_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A kernel in which none is imported yet.
+    monkeypatch.delenv("JUPYTER_PATH", raising=False)
     with running_kernel(tmp_path, CNAI_BASE_URL="demo") as kernel:
         kernel.run(_INTERRUPTING_IMPORTS)
         for module in kernel.value("left"):

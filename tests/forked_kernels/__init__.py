@@ -1,0 +1,48 @@
+"""Kernels forked from a process that has imported what each kernel imports: most of the cost of a short one.
+
+Jupyter finds them under the name `python3` where `JUPYTER_PATH` is set, and starts `client.py` instead of a
+kernel; that asks `server.py` to fork, passes signals on, and ends as the kernel ends. A kernel has its own
+process, environment and folder as always, and does the same. But modules of other packages are there before
+it imports them, so a test of imports takes `JUPYTER_PATH` away first. There is no debugger.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["forked_kernels"]
+
+_HERE = Path(__file__).parent
+
+
+@contextmanager
+def forked_kernels() -> Iterator[Path]:
+    """Run the process that forks; yield the folder for `JUPYTER_PATH`, which is empty on other systems."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not hasattr(os, "pidfd_open"):
+            yield folder
+            return
+        address = str(folder / "socket")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(address)
+            listener.listen()
+            command = [sys.executable, str(_HERE / "server.py"), str(listener.fileno())]
+            # In a session of its own: Ctrl-C is for the tests. It ends with its standard input.
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], start_new_session=True
+            )
+        with process:
+            argv = [sys.executable, "-I", "-S", str(_HERE / "client.py"), address, "-f", "{connection_file}"]
+            kernel = folder / "kernels" / "python3" / "kernel.json"
+            kernel.parent.mkdir(parents=True)
+            kernel.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
+            yield folder

@@ -1,0 +1,122 @@
+"""Forks kernels for `client.py`: `server.py DESCRIPTOR`, which is a socket that listens."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, NamedTuple
+
+# A kernel has its own working folder there, not the folder of this file.
+del sys.path[0]
+
+# What each kernel imports, and what the package imports of others in most of them. No widgets: they look for
+# the kernel as soon as they are imported.
+_MODULES = (
+    *("ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell", "sqlite3"),
+    *(
+        "aiohttp.web",
+        "jinja2.sandbox",
+        "jsonschema",
+        "markdown_it",
+        "nbformat",
+        "psygnal",
+        "requests",
+        "sseclient",
+    ),
+)
+
+
+class _Kernel(NamedTuple):
+    """A kernel that runs: its process, a descriptor that is readable when it ends, and its client."""
+
+    pid: int
+    process: int
+    client: socket.socket
+
+    def close(self) -> None:
+        os.close(self.process)
+        self.client.close()
+
+
+def _serve(listener: socket.socket) -> dict[str, Any]:
+    """Fork for each client; return in the process of a kernel only, with what its client sent."""
+    kernels: list[_Kernel] = []
+    while True:
+        watched = [each for kernel in kernels for each in (kernel.process, kernel.client)]
+        ready, _, _ = select.select([listener, sys.stdin, *watched], [], [])
+        if sys.stdin in ready:
+            os._exit(0)
+        for kernel in list(kernels):
+            if kernel.process in ready:
+                _, status = os.waitpid(kernel.pid, 0)
+                with suppress(OSError):
+                    kernel.client.send(str(os.waitstatus_to_exitcode(status)).encode())
+                kernel.close()
+                kernels.remove(kernel)
+            elif kernel.client in ready:
+                # It was killed, and so is what it stands for.
+                os.kill(kernel.pid, signal.SIGKILL)
+        if listener in ready and (started := _fork(listener, kernels)):
+            return started
+
+
+def _fork(listener: socket.socket, kernels: list[_Kernel]) -> dict[str, Any] | None:
+    client, _ = listener.accept()
+    sent, descriptors, *_ = socket.recv_fds(client, 1 << 20, 3)
+    for name in _MODULES:
+        import_module(name)
+    gc.freeze()
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+        for number, each in enumerate(descriptors):
+            os.dup2(each, number)
+    else:
+        with suppress(OSError):
+            os.setpgid(pid, pid)
+        with suppress(OSError):
+            client.send(str(pid).encode())
+        kernels.append(_Kernel(pid, os.pidfd_open(pid), client))
+    for each in descriptors:
+        os.close(each)
+    if pid:
+        return None
+    for kernel in kernels:
+        kernel.close()
+    client.close()
+    listener.close()
+    started: dict[str, Any] = json.loads(sent)
+    return started
+
+
+def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str) -> None:
+    """Be what `python -m ipykernel_launcher ARGUMENTS` is."""
+    from ipykernel import kernelapp
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    sys.path[:0] = [
+        each for each in environment.get("PYTHONPATH", "").split(os.pathsep) if each not in sys.path
+    ]
+    sys.argv[:] = ["ipykernel_launcher", *arguments]
+    kernelapp.launch_new_instance()
+
+
+if __name__ == "__main__":
+    # It has no debugger: that would be a third of what a kernel costs, and no test debugs.
+    sys.modules["debugpy"] = None  # type: ignore[assignment]
+    # Read by ipykernel when it is imported: a kernel ends when this process does.
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        started = _serve(listener)
+    _run_kernel(**started)
