@@ -341,6 +341,19 @@ def test_an_exception_is_shown_with_its_causes() -> None:
     assert text_of(ValueError(f"no {object()!r}")) == "ValueError: no <object object>"
 
 
+def test_a_long_exception_keeps_its_end_and_takes_linear_time() -> None:
+    error = ValueError("first")
+    for number in range(300):
+        later = ValueError(f"of {number}")
+        later.__cause__, error = error, later
+    text = text_of(error)
+    assert text.startswith("ValueError: first\n")
+    assert "[cut here: " in text
+    assert text.endswith("ValueError: of 299")
+    # It would take minutes otherwise.
+    assert text_of(ValueError("x" * 1_000_000)).startswith("ValueError: xxx")
+
+
 # -- paths --------------------------------------------------------------------------------------
 
 

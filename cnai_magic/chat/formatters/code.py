@@ -13,14 +13,15 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from .bounded import strip_addresses
-from .shown import FormatError, Shown, cut_text
+from .shown import FormatError, Shown, cut_middle, cut_text
 
 __all__ = ["is_code", "show_code", "show_exception", "show_source"]
 
 _LIBRARIES = ("IPython", "ipykernel", "cnai_magic")
 _MOST_FRAMES = 12
-# The file that a kernel names for the code of a cell.
-_CELL_FILE = re.compile(r"[^\s\"']*ipykernel_\d+[/\\]+\d+\.py|<ipython-input-[^>]*>")
+# The file that a kernel names for the code of a cell. It begins where a word does: from each letter of a long
+# one to its end would take quadratic time.
+_CELL_FILE = re.compile(r"(?<![^\s\"'])[^\s\"']*ipykernel_\d+[/\\]+\d+\.py|<ipython-input-[^>]*>")
 
 
 def is_code(value: object) -> bool:
@@ -93,7 +94,8 @@ def show_exception(error: BaseException, name: str, tokens: int) -> Shown:
         each.stack[:] = kept[-_MOST_FRAMES:]
     text = strip_addresses("".join(summary.format()).rstrip("\n"))
     text = _CELL_FILE.sub("a cell of the notebook", text)
-    text, left_out = cut_text(text, tokens)
+    # The exception itself stands at the end, behind its causes.
+    text, left_out = cut_middle(text, tokens)
     return Shown(text, type(error).__name__, block=True, cut=left_out)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...api.tokens import estimate_tokens
 
-__all__ = ["FormatError", "Shown", "View", "bound_pieces", "cut_text", "fit", "fits"]
+__all__ = ["FormatError", "Shown", "View", "bound_pieces", "cut_middle", "cut_text", "fit", "fits"]
 
 # No text of more characters than this has at most one token: what is far longer need not be weighed.
 _MOST_CHARACTERS = 8
@@ -80,3 +80,17 @@ def cut_text(text: str, tokens: int) -> tuple[str, str]:
     kept, _ = fit(lambda size: text[:size], most, max(limit, 1))
     left_out = len(text) - len(kept)
     return kept + mark.format(left_out, len(text)), f"{left_out:,} of {len(text):,} characters left out"
+
+
+def cut_middle(text: str, tokens: int) -> tuple[str, str]:
+    """Return the beginning and the end of a text that fit together, and in words what was left out."""
+    if fits(text, tokens):
+        return text, ""
+    mark = "\n[cut here: {:,} of {:,} characters left out]\n"
+    most = min(len(text) // 2, _MOST_CHARACTERS * tokens)
+    half = max((tokens - estimate_tokens(mark.format(len(text), len(text)))) // 2, 1)
+    begin, _ = fit(lambda size: text[:size], most, half)
+    end, _ = fit(lambda size: text[len(text) - size :], most, half)
+    left_out = len(text) - len(begin) - len(end)
+    words = f"{left_out:,} of {len(text):,} characters left out"
+    return begin + mark.format(left_out, len(text)) + end, words

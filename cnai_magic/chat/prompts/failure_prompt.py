@@ -34,8 +34,8 @@ def build_failure_prompt(
 ) -> str:
     """Return the question about a failure; `words` are what the person adds.
 
-    Of the `variables` only names are sent, and the names of columns and keys. The traceback and the source
-    have at most so many `tokens` each. What looks like a secret is masked.
+    Of the `variables` only names are sent, and the names of columns and keys. The traceback has at most so
+    many `tokens`; the source is whole, as the corrected cell is to be. What looks like a secret is masked.
     """
     error = failure.error
     source, _ = mask_secrets(failure.source.strip("\n"))
