@@ -101,6 +101,7 @@ class Answers(Sequence[RowAnswer]):
     `kept` counts the rows whose answers were kept from an earlier run. `spent` is what this run cost, also
     for requests that broke off or were interrupted (None: all of `cost`). `stopped` is the error for which
     rows were left out, None where all were asked, `judgement` what came of a judge, None without one.
+    `labels` is the index of the DataFrame that the rows are of.
     """
 
     def __init__(
@@ -113,8 +114,10 @@ class Answers(Sequence[RowAnswer]):
         retry: Callable[[], Answers] | None = None,
         judge: Judge | None = None,
         judgement: Judgement | None = None,
+        labels: object = None,
     ) -> None:
         self._rows = rows
+        self._labels = labels
         self.kept = kept
         self.spent = spent
         self.stopped = stopped
@@ -222,6 +225,7 @@ class Answers(Sequence[RowAnswer]):
             retry=None if again is None else lambda: change(again()),
             judge=self._judge,
             judgement=judgement,
+            labels=self._labels,
         )
 
     @property
@@ -238,13 +242,17 @@ class Answers(Sequence[RowAnswer]):
     def to_frame(self) -> Any:
         """Return a DataFrame with a row for each answer; see `RowAnswer.to_dict`.
 
-        It is one of polars where polars is imported and pandas is not, else one of pandas. Raises InputError
-        where neither can be imported.
+        It is one of polars where polars is imported and pandas is not, else one of pandas. Rows of a
+        DataFrame of pandas keep its index, so that a column can be assigned to it. Raises InputError where
+        neither can be imported.
+
+            df["answer"] = answers.to_frame()["answer"]
         """
         rows = [each.to_dict() for each in self._rows]
         return make_frame(
             {name: [row.get(name) for row in rows] for name in _list_columns(rows)},
             "install it, or read the rows",
+            self._labels,
         )
 
     @property

@@ -104,8 +104,10 @@ def _to_json(value: Any) -> int | float | str:
     return float(value) if isinstance(value, Real) else _write_value(value)
 
 
-def make_frame(data: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]], next_step: str) -> Any:
-    """Return rows, or columns by their names, as a DataFrame.
+def make_frame(
+    data: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]], next_step: str, labels: object = None
+) -> Any:
+    """Return rows, or columns by their names, as a DataFrame; `labels` is its index in pandas.
 
     It is one of polars where polars is imported and pandas is not, else one of pandas. Raises InputError
     where neither can be imported; `next_step` says what to do then.
@@ -115,4 +117,4 @@ def make_frame(data: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]], 
         library: Any = polars or importlib.import_module("pandas")
     except ImportError as exc:
         raise InputError("pandas is not installed", why=str(exc), next_step=next_step) from exc
-    return library.DataFrame(data)
+    return library.DataFrame(data) if polars else library.DataFrame(data, index=labels)

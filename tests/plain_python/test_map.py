@@ -471,8 +471,10 @@ def test_what_is_missing_is_an_empty_text_and_said_once(folder: Path, gateway: F
         answers = session.map(frame, "say {{ row.word }} {{ row.n }}.")
     assert [each.answer for each in answers] == ["SAY  2.", "SAY  3.", "SAY B 4."]
     assert said == ["{{ row.word }} is empty in 2 of 3 rows, first in row 1"]
-    # Numbers that a selection has left are no column.
+    # Numbers that a selection has left are no column; the answers go back to the rows by them.
     assert list(answers[0].row) == ["word", "n"]
+    came = frame.assign(answer=answers.expect("SAY").to_frame()["answer"])
+    assert came["answer"].to_dict() == {1: "SAY  2.", 2: "SAY  3.", 3: "SAY B 4."}
 
 
 def test_a_table_of_answers_has_the_columns_the_fields_and_what_it_cost(

@@ -61,6 +61,7 @@ def replay_rows(
         stopped=stopped,
         retry=lambda: session.ask_rows(rows, prompts, options),
         judge=judge,
+        labels=getattr(rows, "labels", None),
     )
 
 

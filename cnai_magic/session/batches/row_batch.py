@@ -107,6 +107,7 @@ class RowBatch:
                 stopped=stopped,
                 retry=lambda: self.run(judge, max_cost, judged_by),
                 judge=judge,
+                labels=getattr(self._plan.rows, "labels", None),
             )
 
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...api.interrupts import defer_interrupts
+from ...chat.formatters.plain import list_kinds
 from ...chat.formatters.table_reading import is_blank, is_data_frame, read_table
 from ...chat.prompts.prompt import render_prompt
 from ...errors import InputError
@@ -18,6 +19,14 @@ from .row_prompts import RowPrompts
 __all__ = ["read_rows", "render_rows"]
 
 _NAMES = "name a list, a table, a dict of columns, or a file (.csv, .tsv, .jsonl, .json)"
+
+
+class FrameRows(list[Any]):
+    """Rows of a DataFrame of pandas: `labels` is its index."""
+
+    def __init__(self, rows: Iterable[Any], labels: object) -> None:
+        super().__init__(rows)
+        self.labels = labels
 
 
 def read_rows(source: object) -> list[Any]:
@@ -48,14 +57,16 @@ def _read(source: object) -> list[Any]:
 
 
 def _read_frame(frame: Any) -> list[Any]:
+    labels = frame.index if ("pandas", "NDFrame") in list_kinds(frame) else None
     if type(frame).__name__ == "Series":
-        return list(frame.to_list())
+        return FrameRows(frame.to_list(), labels)
     table = read_table(frame)
     assert table is not None, "it is a data frame"
     # A row number that a selection of rows has left is no column: df[df.n > 3].
     skipped = int(table.labelled and table.types[0].startswith("int") and frame.index.names == [None])
     columns = name_columns(table.columns[skipped:])
-    return [dict(zip(columns, row[skipped:], strict=True)) for row in table.rows(range(table.size))]
+    rows = (dict(zip(columns, row[skipped:], strict=True)) for row in table.rows(range(table.size)))
+    return FrameRows(rows, labels)
 
 
 def _read_mapping(found: Mapping[Any, Any]) -> list[Any]:
