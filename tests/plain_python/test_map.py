@@ -515,6 +515,7 @@ def test_an_answer_that_does_not_fit_the_schema_is_corrected_or_an_error(
         assert answers[1].error is not None
         assert answers[1].answer == "no JSON again"
         assert session.usage.total_tokens == 4 * 28
+        assert answers.spent == answers.cost == session.cost
 
 
 @pytest.mark.parametrize(

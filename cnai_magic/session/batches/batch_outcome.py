@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...api.messages import ChatRequest
 from ...errors import CnaiError
 from ...money.budget import TokenBudget
+from ...money.cost import Charge
 from ..question import Question
 from ..sent_request import Received
 
@@ -34,8 +35,12 @@ class Job:
 
 
 class Outcome(NamedTuple):
-    """What came of a job: an answer, or an `error` with what was charged for it, and what may have come."""
+    """What came of a job: an answer, or an `error`, and what may have come.
+
+    `charges` are those of all its requests: also of one that broke off, or that another one corrects.
+    """
 
     job: Job
     received: Received
     error: CnaiError | None
+    charges: Sequence[Charge] = ()

@@ -20,6 +20,7 @@ from ...api.token_usage import Usage
 from ...api.usage import complete_usage
 from ...errors import BudgetError, CnaiError, TruncatedError
 from ...money.budget import Budget, Limits, TokenBudget
+from ...money.cost import Charge
 from ...money.spending import Spending
 from ...next_steps import either, limit_cost, set_price
 from ..json_question import JSONModes, JSONQuestion
@@ -106,6 +107,7 @@ class BatchQuestion:
         question, request = job.question, job.request
         modes = shared.sending.json_modes
         self._json = None if request.schema is None else JSONQuestion(request, question.host, modes)
+        self._charged: list[Charge] = []
         self._begin()
         if job.held is not None:
             self._held, self._is_held = job.held, True
@@ -126,7 +128,7 @@ class BatchQuestion:
     async def ask(self) -> CnaiError | None:
         """Ask, again where that is worth it, until there is an outcome; return its error, if any."""
         outcome = await self._ask()
-        self._shared.outbox.put(outcome)
+        self._shared.outbox.put(outcome._replace(charges=self._charged))
         return outcome.error
 
     async def _ask(self) -> Outcome:
@@ -141,8 +143,10 @@ class BatchQuestion:
             except BaseException:
                 received = self._sum_up(Chunk(), "interrupted")
                 self._settle(received)
-                if received.charges and self._job.live is None:
-                    self._shared.outbox.put(Outcome(self._job, received, CnaiError(_INTERRUPTED)))
+                if self._charged and self._job.live is None:
+                    self._shared.outbox.put(
+                        Outcome(self._job, received, CnaiError(_INTERRUPTED), self._charged)
+                    )
                 raise
             received = self._sum_up(chunk, chunk.finish_reason)
             self._settle(received)
@@ -313,6 +317,7 @@ class BatchQuestion:
     def _settle(self, received: Received) -> None:
         """Charge for the requests that were sent, in place of what is held for them."""
         question, shared = self._job.question, self._shared
+        self._charged += received.charges
         if shared.limit.own is not None:
             shared.limit.own.settle(self._own, received.charges)
         shared.outbox.settle(received.charges, self._held, question.lookup, received.free)

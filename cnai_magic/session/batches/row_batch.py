@@ -183,7 +183,7 @@ class RowBatch:
     def _keep(self, outcomes: Sequence[Outcome]) -> set[str]:
         """Take what came, and return the IDs of the charges kept with it; in the thread of the batch."""
         progress, answered = self._progress, []
-        for job, received, error in outcomes:
+        for job, received, error, charges in outcomes:
             key = job.key
             assert isinstance(key, bytes), "it is the key of a row"
             answer = KeptAnswer(
@@ -206,7 +206,7 @@ class RowBatch:
             else:
                 self._failed[key] = error, answer
                 progress.failed += 1
-            for charge in received.charges:
+            for charge in charges:
                 progress.count(charge.cost)
                 self._spent += charge.cost
         if not (answered and self._store.keep(answered)):
