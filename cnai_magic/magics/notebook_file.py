@@ -11,6 +11,7 @@ from ..chat.attempt import Attempt
 from ..errors import InputError
 from ..notebook.cell_order import SavedOrder, read_order
 from ..notebook.comparison_record import SavedComparison
+from ..notebook.files import find_folder
 from ..notebook.notebook_files import (
     find_notebook,
     find_possible_notebooks,
@@ -53,7 +54,7 @@ class NotebookFile:
 
     def read_cells(self) -> Sequence[SavedCell]:
         """Return the cells of the file, none where it cannot be read: then none can be lost."""
-        path = Path(self.name).absolute() if self.name else None
+        path = find_folder() / self.name if self.name else None
         try:
             return read_saved_cells(path) if self._cell.id and path is not None and path.is_file() else ()
         except (InputError, OSError, ValueError):
@@ -62,7 +63,7 @@ class NotebookFile:
     def read_order(self) -> SavedOrder | None:
         """Return the order of the cells in the file, which is read again only where it has changed."""
         try:
-            path = Path(self.name).absolute()
+            path = find_folder() / self.name
             state = path.stat() if self.name else None
         except (OSError, ValueError):
             state = None

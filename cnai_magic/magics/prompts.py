@@ -16,7 +16,7 @@ from ..display.tables import Table
 from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name
-from ..notebook.files import read_text, write_new
+from ..notebook.files import make_folder, read_text, write_new
 from ..redaction import clean, replace_surrogates
 from ..session.question import Options
 from .arguments import split_words
@@ -151,7 +151,7 @@ def _save(shell_session: ShellSession, arguments: Namespace) -> object:
     prompt = SavedPrompt(arguments.name, body, options.model, "", options.system, given)
     _check_name(arguments.name)
     folder = _folders(shell_session)[1 if arguments.user else 0]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{arguments.name}.md"
     if not arguments.user:
         _check_link(path, shell_session.folder)

@@ -16,6 +16,7 @@ from ..chat.prompts.failure import Failure
 from ..display.line import Line
 from ..display.outputs import keep_in_outputs
 from ..errors import CnaiError
+from ..notebook.files import find_folder
 from ..session.kernel_session import KernelSession
 from ..session.question import Options
 from ..settings import Cnai
@@ -58,13 +59,13 @@ class ShellSession:
     def session(self) -> KernelSession:
         """The session, which knows the notebook by the name that it has now."""
         if name := self.file.name:
-            self._session.notebook = str(Path(name).absolute())
+            self._session.notebook = str(find_folder() / name)
         return self._session
 
     @property
     def folder(self) -> Path:
         """The folder of the notebook, the one in use where it is not known."""
-        return Path(self.file.name).absolute().parent if self.file.name else Path.cwd()
+        return (find_folder() / name).parent if (name := self.file.name) else find_folder()
 
     def learn_secrets(self) -> None:
         """Know the key and the secrets of the environment, so that no value that is sent holds one."""

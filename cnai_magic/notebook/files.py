@@ -19,7 +19,15 @@ from ..errors import InputError
 from ..nearest import find_nearest
 from ..next_steps import either, replace_file
 
-__all__ = ["decode_error", "expand_home", "read_bytes", "read_text", "write_new"]
+__all__ = [
+    "decode_error",
+    "expand_home",
+    "find_folder",
+    "make_folder",
+    "read_bytes",
+    "read_text",
+    "write_new",
+]
 
 _BINARY: int = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
@@ -49,6 +57,22 @@ _REASONS = {
     errno.ENAMETOOLONG: ("its name is too long", "choose a shorter name"),
     errno.ELOOP: ("it is a link that leads back to itself", _ELSEWHERE),
 }
+
+
+def find_folder() -> Path:
+    """Return the working folder; where it was deleted or renamed, a path at which nothing is found."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it stands in; raises InputError where that is refused."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise _explain_refusal(folder, "written", exc) from exc
 
 
 def write_new(path: Path, data: bytes | Iterable[bytes], *, force: bool = False) -> None:

@@ -26,6 +26,7 @@ from ..chat.reply import Reply
 from ..money.cost import Spend
 from ..redaction import strip_controls
 from .comparison_record import SavedComparison
+from .files import find_folder
 from .ipynb import read_notebook
 from .kept_images import find_images_again
 from .messages_json import NO_MODEL
@@ -75,7 +76,7 @@ def find_possible_notebooks(
     path = _make_path(named)
     if path is not None and (exact or (path.is_file() and (cell is None or _holds(path, cell, "")))):
         return [path]
-    folder = path.parent if path is not None and path.parent.is_dir() else Path.cwd()
+    folder = path.parent if path is not None and path.parent.is_dir() else find_folder()
     holding = [each for each in _list_notebooks(folder) if _holds(each, cell, source)]
     # A cell that was not saved yet is in no file: then what Jupyter says has to do.
     return holding or ([path] if path is not None and path.is_file() else [])
@@ -173,7 +174,7 @@ def _list_forms(line: str) -> Iterator[bytes]:
 
 
 def _make_path(named: str) -> Path | None:
-    return _expand_home(Path(named)).absolute() if named else None
+    return find_folder() / _expand_home(Path(named)) if named else None
 
 
 def _expand_home(path: Path) -> Path:

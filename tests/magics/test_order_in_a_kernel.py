@@ -264,3 +264,23 @@ def test_a_thread_and_a_task_that_ask_after_their_cell_ended_leave_other_cells_a
         run("%cnai G", "l")
         assert kernel.value("copy.deepcopy(_cnai) == pickle.loads(pickle.dumps(_cnai)) == _cnai")
         assert len(questions(server)) > 6, "what was asked before is still sent"
+
+
+def test_a_kernel_whose_folder_was_deleted_asks_and_says_what_cannot_be_written(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "lesson"
+    folder.mkdir()
+    with running_kernel(tmp_path, JPY_SESSION_NAME="lesson.ipynb", **environment(server)) as kernel:
+        kernel.run(f"import os; os.chdir({str(folder)!r})")
+        assert not kernel.run("%%cnai\na", "a").error
+        folder.rmdir()
+        assert not kernel.run("%%cnai\na", "a").error
+        assert questions(server) == "a"
+        failed = {
+            command: " ".join(kernel.run(command).error)
+            for command in ("%cnai_chat restore", "%cnai_prompt save x", "%cnai_chat export a.md")
+        }
+        assert all(said.startswith("InputError: ") for said in failed.values()), failed
+        kernel.run("rows = [1, 2]")
+        assert not kernel.run("%%cnai --over rows\nIs {{ row }} odd?").error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from ...api.messages import ChatRequest, Message
@@ -12,6 +11,7 @@ from ...chat.attachments import attach
 from ...errors import InputError
 from ...money.cost import Cost
 from ...next_steps import NextStep
+from ...notebook.files import find_folder
 from ..question import Question, check_prompt
 
 __all__ = ["RowPlan"]
@@ -36,7 +36,7 @@ class RowPlan:
         self._prompts = prompts
         # All else of the requests is the same: to hash each of them whole costs ten times as much.
         request, (notebook, base_url) = self._build_request("{{ }}"), scope
-        same = sha256(f"{notebook or Path.cwd()}\n{base_url}\n{request.digest}\n".encode())
+        same = sha256(f"{notebook or find_folder()}\n{base_url}\n{request.digest}\n".encode())
         for place, prompt in enumerate(prompts):
             try:
                 prompt = check_prompt(prompt)
