@@ -39,7 +39,8 @@ class ComparedAnswer:
     def to_dict(self) -> dict[str, Any]:
         """Return the row of a table; `cost` is in USD, None where the model has no price.
 
-        `first_token` and `seconds` count from when it was asked; None for what is unknown.
+        `first_token` and `seconds` count from when it was asked; None for what is unknown. `ended` says of an
+        answer that is not complete how it ended.
         """
         reply = self.reply
         nano = None if reply is None else reply.cost.nano
@@ -56,5 +57,6 @@ class ComparedAnswer:
             "cost": None if nano is None else nano / 10**9,
             "first_token": None if reply is None else reply.first_token_after,
             "seconds": None if reply is None else round(reply.seconds, 3),
+            "ended": (reply.ended or None) if reply else None,
             "error": None if self.error is None else str(self.error),
         }

@@ -69,15 +69,19 @@ def test_none_is_a_turn_until_one_is_kept_and_the_others_are_its_attempts(
 
 def test_what_fails_leaves_the_others(server: ScriptedServer, session: Session) -> None:
     server.reply(failure(500, "broken"))
+    cut = completion("ye")
+    cut["choices"][0]["finish_reason"] = "length"
+    server.reply(json_response(cut))
     comparison = session.compare("Hi?", times=3, parallel=1)
+    assert [each.to_dict()["ended"] for each in comparison] == [None, "cut at the model's own limit", None]
     assert [each.error is None for each in comparison] == [False, True, True]
     with pytest.raises(InputError, match="no such answer"):
         comparison.keep(1)
     frame = comparison.to_frame()
     assert list(frame) == [
-        *("number", "model", "sample", "answer", "tokens", "cost", "first_token", "seconds", "error")
+        *("number", "model", "sample", "answer", "tokens", "cost", "first_token", "seconds", "ended", "error")
     ]
-    assert frame["answer"].tolist()[1:] == ["yes", "yes"]
+    assert frame["answer"].tolist()[1:] == ["ye", "yes"]
 
 
 def test_short_answers_stand_in_the_table_as_safe_markdown(server: ScriptedServer, session: Session) -> None:

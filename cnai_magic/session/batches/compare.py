@@ -236,8 +236,8 @@ class _Outcomes:
             for charge in outcome.received.charges:
                 self._progress.count(charge.cost)
 
-    def show_progress(self, seconds: float) -> None:
-        self._progress.seconds = seconds
+    def show_progress(self, seconds: float, pause: float) -> None:
+        self._progress.seconds, self._progress.pause = seconds, pause
         self._view.show(self._progress)
 
 
@@ -275,7 +275,7 @@ def _ask_columns(
     )
     try:
         outcomes.begin()
-        run_batch(batch, spending, outcomes.show_progress)
+        run_batch(batch, spending, lambda seconds: outcomes.show_progress(seconds, batch.count_pause()))
     finally:
         for column, tokens in zip(columns, held, strict=False):
             if column.number not in outcomes.by_number:
