@@ -14,7 +14,7 @@ from ..money.cost import Cost, write_sum
 from ..redaction import clean, to_one_line
 from ..session.question import Question
 
-__all__ = ["describe_body", "describe_question", "describe_ways"]
+__all__ = ["describe_body", "describe_context", "describe_question", "describe_ways"]
 
 # Of messages before the question, and of what is sent with it, this much is shown.
 _LINES, _CHARACTERS = 6, 600
@@ -76,6 +76,12 @@ def describe_judge(model: str, cost: str, *, limited: bool) -> str:
     """Say who judges the answers, and what that costs; `limited`: with the longest answers that may come."""
     longest = "with the longest answers" if limited else "without the answers"
     return f"{to_one_line(model)} judges each answer: {cost} {longest}"
+
+
+def describe_context(question: Question) -> list[str]:
+    """Return what is sent before the words of a question: the system message, files; each as some lines."""
+    sections = [*_describe_history(question), *_describe_attachments(question)]
+    return ["\n".join(lines) for lines in sections]
 
 
 def _join(heads: list[str], question: Question, rendered: RenderedPrompt, cost: str) -> str:

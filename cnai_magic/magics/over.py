@@ -12,7 +12,7 @@ from ..chat.answers import Answers
 from ..chat.judging import JudgeOptions
 from ..chat.prompts.expressions import ExpressionError, parse_expression
 from ..chat.prompts.saved_prompts import SavedPrompt
-from ..display.dry_run import describe_judge
+from ..display.dry_run import describe_context, describe_judge
 from ..display.line import Line
 from ..display.rows import RowsView, choose_rows_view
 from ..errors import InputError
@@ -218,7 +218,9 @@ def _show_dry_run(
         _describe_judge(session, judge, len(rows), plan.estimate()[0], longest),
         "nothing was sent",
     ]
-    shell_session.show(Line("\n\n".join([*shown, " · ".join(filter(None, parts))])))
+    shell_session.show(
+        Line("\n\n".join([*describe_context(plan.question), *shown, " · ".join(filter(None, parts))]))
+    )
 
 
 def _describe_judge(

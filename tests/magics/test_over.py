@@ -90,8 +90,9 @@ def test_a_cell_that_runs_again_asks_only_what_is_missing(kernel: Kernel) -> Non
 
 def test_a_dry_run_shows_two_rows_and_the_sum(kernel: Kernel) -> None:
     before = kernel.value("len(session.book.charges)")
-    ran = kernel.run("%%cnai demo-echo --over rows -n 1000 --dry-run\nSay {{ row.a }}", "a")
-    first, second, end = ran.shown.split("\n\n")
+    ran = kernel.run("%%cnai demo-echo --over rows -n 1000 -s Briefly --dry-run\nSay {{ row.a }}", "a")
+    system, first, second, end = ran.shown.split("\n\n")
+    assert system == "system · ≈2 tokens\n    Briefly"
     assert (first, second) == ("row 1\n    Say 0", "row 2\n    Say 1")
     assert end.startswith("demo-echo · 4 rows · ≈")
     most = " without the answers · at most demo credit ≈$0.0101 with the longest answers · nothing was sent"

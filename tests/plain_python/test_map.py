@@ -532,6 +532,7 @@ def test_an_answer_that_does_not_fit_the_schema_is_corrected_or_an_error(
             "row 2: {{ row.a }}: there is no item 'a'; there are 'b'; nothing was",
         ),
         ([{"a": 1}, {"b": 1}], "{{ row.a }}", "allow for it: {{ row['a'] if 'a' in row }}"),
+        ({"a": [1, 2], "b": [1]}, "{{ row.a }}", "unless all its values are columns of one length"),
         ([{"name": 1}], "{{ row.nmae }}", "did you mean name? there are 'name'"),
         ([{"full text": 1}], "Of {{ row.full text | upper }}", "write {{ row['full text'] }}"),
         ([{"full-text": 1}], "{{ row.full-text }}", "write {{ row['full-text'] }}"),

@@ -153,6 +153,8 @@ def _name_row(error: InputError, rows: Sequence[Any], number: int) -> InputError
     error.what = f"{named}: {error.what}"
     missing = getattr(error.__cause__, "missing", "")
     before, row = rows[0], rows[number - 1]
+    if missing and isinstance(row, Mapping) and list(row) == ["key", "value"]:
+        error.why = "a row of a dict is 'key' and 'value', unless all its values are columns of one length"
     if isinstance(before, Mapping) and isinstance(row, Mapping) and missing in before and missing not in row:
         optional = f"{{{{ row[{missing!r}] if {missing!r} in row }}}}"
         error.next_step = NextStep.of(f"nothing was sent: add it there, or allow for it: {optional}")
