@@ -47,15 +47,15 @@ class Exchange:
 
     `posts` counts the requests that were sent, or were about to be; `abandoned` has the numbers of those
     before the last that the server may charge for. `sent`: the last one left whole and was not refused.
-    `begun`: some of its answer has come.
+    `begun`: some of its answer has come. `thinking_sent` and `prefix_taken` are those of a `Stream`.
     """
 
-    __slots__ = ("abandoned", "begun", "posts", "sent")
+    __slots__ = ("abandoned", "begun", "posts", "prefix_taken", "sent", "thinking_sent")
 
     def __init__(self) -> None:
         self.posts = 0
         self.abandoned: list[int] = []
-        self.sent = self.begun = False
+        self.sent = self.begun = self.thinking_sent = self.prefix_taken = False
 
     def begin_post(self) -> int:
         """Count a request that is about to be sent, and return its number."""
@@ -98,6 +98,7 @@ class ConcurrentClient:
         """
         ways = self._refusals.ways(request, stream=False)
         data = self._requester.encode_text(self._bodies.write(request, think=ways[0].think))
+        exchange.thinking_sent = ways[0].think
         sent: list[bool] = []
         try:
             response = await self._connections.post(self._head, data, sent)
@@ -151,6 +152,11 @@ class ConcurrentClient:
             raise
         finally:
             exchange.sent, exchange.begun = stream.sent, stream.begun
+            exchange.thinking_sent, exchange.prefix_taken = stream.thinking_sent, stream.prefix_taken
+
+    def note_thinking(self, request: ChatRequest, exchange: Exchange, *, thought: bool) -> bool:
+        """Remember whether an answer came with thinking; return whether "off" is not sent again."""
+        return self._refusals.note_thinking(request, thought=thought, told=exchange.thinking_sent)
 
     def close(self) -> None:
         """Close the connections."""

@@ -18,7 +18,7 @@ from .judging import Judge, Judgement, JudgeOptions
 from .markdown import write_cell
 from .reply import ENDS
 
-__all__ = ["Answers", "RowAnswer", "list_first_rows", "write_share"]
+__all__ = ["Answers", "RowAnswer", "list_first_rows", "translate_headings", "write_share"]
 
 _OWN = ("answer", "tokens", "cost", "ended", "error")
 _SHOWN = 20
@@ -293,7 +293,7 @@ class Answers(Sequence[RowAnswer]):
         for row, each in zip(rows, self._rows, strict=False):
             if "answer" in row:
                 row["answer"] = _write_answer(each)
-        table = write_table(rows, ["cost"])
+        table = write_table(translate_headings(rows), [translate("cost")])
         more = f"\n\n… {_SHOWN} of {len(self):,} rows" if len(self) > _SHOWN else ""
         return f"{table}{more}\n\n{write_line(translate(self.summary))}"
 
@@ -316,6 +316,13 @@ def list_first_rows(answers: Answers) -> list[dict[str, Any]]:
         hidden.add("answer")
     names = [name for name in _list_columns(rows) if name not in hidden]
     return [{name: row.get(name) for name in names} for row in rows]
+
+
+def translate_headings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with the names of our own columns in the language that is spoken; all others stay."""
+    ours = {name: translate(name) for name in (*_OWN, "passed", "score", "reason", "item")}
+    named = [{name: name if ours.get(name, name) in row else ours[name] for name in row} for row in rows]
+    return [{names[name]: row[name] for name in row} for names, row in zip(named, rows, strict=True)]
 
 
 def _list_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:

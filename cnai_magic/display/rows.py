@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from IPython.display import display
 
-from ..chat.answers import Answers, list_first_rows
+from ..chat.answers import Answers, list_first_rows, translate_headings
 from ..languages import translate
 from ..redaction import clean, to_one_line
 from ..session.batches.batch_view import BatchView
@@ -97,12 +97,12 @@ class _NotebookView(RowsView):
 
 def _build_table(answers: Answers) -> Table:
     """Return the first rows as a table of text, in which long texts are cut."""
-    rows = list_first_rows(answers)
+    rows = translate_headings(list_first_rows(answers))
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[_write_cell(row.get(name)) for name in names] for row in rows]
     left = len(answers) - len(rows)
     note = f"… {len(rows)} of {len(answers):,} rows" if left else ""
-    return Table(names, cells, right=["tokens", "cost"], note=note)
+    return Table(names, cells, right=[translate("tokens"), translate("cost")], note=note)
 
 
 def _write_cell(value: object) -> str:

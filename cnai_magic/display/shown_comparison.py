@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..chat.comparison import Comparison
-from ..notebook.comparison_record import build_comparison_facts, build_comparison_metadata
+from ..notebook.comparison_record import build_comparison_facts, build_comparison_metadata, count_unsaved
 from ..notebook.page_facts import PAGE_TYPE
 from .line import Recorded
 
@@ -17,6 +17,8 @@ class ShownComparison(Recorded):
 
     def __init__(self, comparison: Comparison) -> None:
         super().__init__(comparison, build_comparison_metadata(comparison))
+        self.unsaved = count_unsaved(comparison, self._record)
+        """How many answers are too long to be in the notebook."""
         self.text = comparison.to_text()
         """All of them as plain text."""
         self._data: dict[str, Any] = {"text/markdown": comparison._repr_markdown_(), "text/plain": self.text}

@@ -78,6 +78,8 @@ def compare_in_cell(
                 run.show(view.display_id, shown)
                 if came.replies:
                     say(_HINT)
+                if left := shown.unsaved:
+                    say(f"Too long to be saved with the notebook, and lost by a restart: {left} of them.")
     error = next((each.error for each in comparison if each.error), None)
     if not comparison.replies and error is not None:
         raise error

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..api.interrupts import defer_interrupts
 from ..chat.answers import Answers
 from ..chat.judging import JudgeOptions
+from ..chat.prompts.braces import find_braces
 from ..chat.prompts.expressions import ExpressionError, parse_expression
 from ..chat.prompts.saved_prompts import SavedPrompt
 from ..display.dry_run import describe_context, describe_judge
@@ -29,7 +31,7 @@ from ..session.question import Options
 from .expectations import check_answers, fail_below, read_expectation
 from .judge_option import judge_answers, read_judge
 from .prompts import read_variables
-from .rendering import collect_names
+from .rendering import collect_names, render
 from .shell_session import ShellSession
 
 __all__ = ["ask_over"]
@@ -54,6 +56,8 @@ def ask_over(
     names = collect_names(shell_session)
     rows = read_rows(_find_rows(shell_session, arguments.over, names))
     prompts = _render(shell_session, typed, saved, arguments, names, rows)
+    if saved is not None and saved.system and arguments.system is None:
+        chosen = replace(chosen, system=_render_system(shell_session, saved, arguments))
     session = shell_session.session
     max_cost = read_max_cost(session.spending, arguments.max_cost)
     judge = read_judge(shell_session, arguments, max_cost)
@@ -183,6 +187,20 @@ def _render(
         also=arguments.row_name,
         on_remark=lambda remark: say(to_one_line(remark)),
     )
+
+
+def _render_system(shell_session: ShellSession, saved: SavedPrompt, arguments: Namespace) -> str:
+    """Return the system message of a saved prompt, the same for all rows; raises InputError for any other."""
+    text, of_row = saved.system or "", {"row", "item", arguments.row_name}
+    for brace in find_braces(text):
+        expression = parse_expression(brace.inside)
+        if expression is not None and not expression.names.isdisjoint(of_row):
+            raise InputError(
+                f"the system message of the saved prompt {saved.name!r} says something of the row",
+                why=f"it is the same for all rows, and holds {text[brace.start : brace.end]}",
+                next_step="nothing was sent: put that into the body of the prompt",
+            )
+    return render(shell_session, text, {**saved.variables, **read_variables(arguments.var)}).text
 
 
 def _show_dry_run(

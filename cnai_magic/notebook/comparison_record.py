@@ -29,6 +29,7 @@ __all__ = [
     "SavedComparison",
     "build_comparison_facts",
     "build_comparison_metadata",
+    "count_unsaved",
     "read_comparison",
 ]
 
@@ -117,6 +118,11 @@ def _dump_judgement(judgement: Judgement) -> dict[str, Any]:
         "differing": judgement.differing,
     }
     return about if judgement.error is None else {**about, "error": clean(str(judgement.error))}
+
+
+def count_unsaved(comparison: Comparison, metadata: Mapping[str, Any]) -> int:
+    """Return how many answers are not in the metadata of an output, because they are too long."""
+    return len(comparison.replies) - len(metadata.get("cnai", {}).get("answers", ()))
 
 
 def build_comparison_facts(comparison: Comparison) -> dict[str, Any]:

@@ -34,6 +34,12 @@ def test_an_answer_begins_with_a_prefix(kernel: Kernel) -> None:
     assert ran.answer.startswith(f"In short: {WHOLE}")
     assert ran.final["parameters"] == {"prefix": "In short: "}
     assert '"prefix": true' in kernel.run("%%cnai --prefix '{' --dry-run json\nHi").stdout
+    # So do those of a comparison, and of rows.
+    kernel.run(f"questions = [{QUESTION!r}]")
+    for option, body in (("--times 2", QUESTION), ("--over questions", "{{ row }}")):
+        assert not kernel.run(f"%%cnai --prefix 'In short: ' {option} -o found\n{body}", "a").error
+        texts = kernel.value("[each.reply.text if hasattr(each, 'reply') else each.answer for each in found]")
+        assert {each[: len(f"In short: {WHOLE}")] for each in texts} == {f"In short: {WHOLE}"}
 
 
 def test_a_cell_goes_on_with_its_own_answer(kernel: Kernel) -> None:

@@ -165,6 +165,18 @@ def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
     assert "1,500 rows · 1,500 answered" in end
 
 
+def test_a_saved_system_message_is_filled_once_and_says_nothing_of_a_row(kernel: Kernel) -> None:
+    folder = Path(kernel.value("__import__('os').getcwd()")) / "prompts"
+    folder.mkdir(exist_ok=True)
+    wrong = {"row.a": "the system message of the saved prompt 'said' says something of the row"}
+    wrong["tonne"] = "{{ tonne }}: there is no tonne in the notebook"
+    for braces in ("tone", *wrong):
+        head = f"---\nsystem: Say {{{{ {braces} }}}}.\nvariables:\n  tone: little\n---\n"
+        (folder / "said.md").write_text(head + "What is {{ input }}?\n")
+        ran = kernel.run("%%cnai -T said --over rows --fresh\n{{ row.a }} + 1", "a")
+        assert ran.error[:1] == ([f"InputError: {wrong[braces]}"] if braces in wrong else [])
+
+
 @pytest.mark.parametrize(
     ("line", "body", "words"),
     [

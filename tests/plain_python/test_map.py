@@ -18,6 +18,7 @@ import pytest
 
 from cnai_magic import AuthenticationError, BudgetError, Cost, InputError, RateLimitError, Session
 from cnai_magic.api import parallelism
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money.ledger import Ledger
 from tests.faulty_gateway import KEY, MODEL, PRICES, FaultyGateway
 from tests.servers import ScriptedServer, completion, failure, json_response, response, sse
@@ -469,12 +470,35 @@ def test_what_is_missing_is_an_empty_text_and_said_once(folder: Path, gateway: F
     said: list[str] = []
     with _session(gateway.base_url, folder, notify=said.append) as session:
         answers = session.map(frame, "say {{ row.word }} {{ row.n }}.")
+        filtered = session.map(frame, "say {{ row.word | upper }} {{ row.word | truncate(9) }}.")
+        # Within a whole row, what is missing is a value beside a name.
+        (whole,) = session.map([{"a": None}], "say {{ row }}")
     assert [each.answer for each in answers] == ["SAY  2.", "SAY  3.", "SAY B 4."]
-    assert said == ["{{ row.word }} is empty in 2 of 3 rows, first in row 1"]
+    assert [each.answer for each in filtered] == ["SAY  .", "SAY  .", "SAY B B."]
+    assert whole.answer == "SAY {'A': NONE}"
+    assert said[0] == "{{ row.word }} is empty in 2 of 3 rows, first in row 1"
     # Numbers that a selection has left are no column; the answers go back to the rows by them.
     assert list(answers[0].row) == ["word", "n"]
     came = frame.assign(answer=answers.expect("SAY").to_frame()["answer"])
     assert came["answer"].to_dict() == {1: "SAY  2.", 2: "SAY  3.", 3: "SAY B 4."}
+
+
+def test_that_a_level_of_thinking_had_no_effect_is_said_once(folder: Path, server: ScriptedServer) -> None:
+    said: list[str] = []
+    thought = completion("yes", tokens=(20, 8))
+    thought["choices"][0]["message"]["reasoning_content"] = "Well."
+    server.always(json_response(thought))
+    with _session(server.base_url, folder, notify=said.append, model="m") as session:
+        session.map(["a", "b", "c"], think="off", parallel=1)
+    assert said == ["m: the server did not turn thinking off and is not asked again (3 of 3 answers)"]
+
+
+def test_a_budget_is_not_said_to_depend_on_a_conversation(folder: Path, server: ScriptedServer) -> None:
+    with _session(server.base_url, folder, budget=0.0000001, model="m", prices={"*": (1, 2)}) as session:
+        stopped = session.map(["a", "b"]).stopped
+    assert isinstance(stopped, BudgetError)
+    assert "truncate(2000)" in stopped.next_step.at(CELL)
+    assert "--new" not in stopped.next_step.at(CELL)
 
 
 def test_a_table_of_answers_has_the_columns_the_fields_and_what_it_cost(

@@ -6,6 +6,8 @@ Imported only for a prompt that has braces: jinja2 costs more to import than all
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,9 +19,10 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from ...nearest import suggest_name
 from ..formatters import FormatError
+from ..formatters.table_reading import is_blank
 from .prompt_filters import FILTERS
 
-__all__ = ["Expression", "ExpressionError", "parse_expression"]
+__all__ = ["Expression", "ExpressionError", "missing_text_is_empty", "parse_expression"]
 
 # Filters of jinja2 that change text, numbers and lists; those that make markup are left out.
 _OF_JINJA = (
@@ -28,6 +31,9 @@ _OF_JINJA = (
     *("select", "selectattr", "sort", "string", "sum", "title", "trim", "truncate", "unique", "upper"),
     "wordcount",
 )
+# Those that would make a word of what is missing: None, NaN.
+_OF_TEXT = {"capitalize", "indent", "lower", "replace", "string", "title", "trim", "truncate", "upper"}
+_missing_is_empty: ContextVar[bool] = ContextVar("missing_is_empty", default=False)
 # Names that begin with an underscore are private to an object; these are what people ask for.
 _PUBLIC = {"__doc__", "__name__", "__version__"}
 # Names in a compiled template, apart from jinja2's own (`self`, `loop`, `caller`).
@@ -110,9 +116,32 @@ def _listed(function: Any) -> Any:
     return call
 
 
+def _of_text(function: Any) -> Any:
+    """Return a filter of text for which what is missing is an empty text, where that is set."""
+    value_at = int(hasattr(function, "jinja_pass_arg"))
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        is_empty = _missing_is_empty.get() and is_blank(arguments[value_at])
+        return "" if is_empty else function(*arguments, **named)
+
+    call.__dict__.update(getattr(function, "__dict__", {}))
+    return call
+
+
+@contextmanager
+def missing_text_is_empty() -> Iterator[None]:
+    """Let filters of text take what is missing for an empty text, as rows do."""
+    before = _missing_is_empty.set(True)
+    try:
+        yield
+    finally:
+        _missing_is_empty.reset(before)
+
+
 def _build_sandbox() -> _Sandbox:
     sandbox = _Sandbox(autoescape=False)
     own = {name: _listed(sandbox.filters[name]) for name in _OF_JINJA}
+    own |= {name: _of_text(own[name]) for name in _OF_TEXT}
     sandbox.filters = {**own, **FILTERS}
     sandbox.globals = {}
     return sandbox

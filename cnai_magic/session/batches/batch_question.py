@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
@@ -15,7 +15,9 @@ from ...api.concurrent_client import ConcurrentClient, Exchange
 from ...api.messages import ChatRequest, Chunk
 from ...api.overload import is_overload
 from ...api.parallelism import Parallelism
+from ...api.parameters import ParameterValue
 from ...api.retries import choose_wait
+from ...api.thinking_control import describe_effect, has_thought
 from ...api.token_usage import Usage
 from ...api.usage import complete_usage
 from ...errors import BudgetError, CnaiError, TruncatedError
@@ -23,6 +25,7 @@ from ...money.budget import Budget, Limits, TokenBudget
 from ...money.cost import Charge
 from ...money.spending import Spending
 from ...next_steps import either, limit_cost, set_price
+from ..beginning import JoinedText
 from ..json_question import JSONModes, JSONQuestion
 from ..sent_request import Received, RequestCharges
 from .batch_outbox import Outbox
@@ -326,7 +329,7 @@ class BatchQuestion:
     def _sum_up(self, chunk: Chunk, finish_reason: str) -> Received:
         """Return what has come of the request, as facts."""
         request, charges = self._request, self._charges
-        return charges.sum_up(
+        received = charges.sum_up(
             self._exchange,
             chunk._replace(finish_reason=finish_reason),
             self._count_usage(chunk),
@@ -335,6 +338,21 @@ class BatchQuestion:
             capped=self._held.capped or self._own.capped,
             seconds=charges.count_seconds(),
         )
+        if request.prefix and received.text:
+            text = JoinedText(request.prefix).join(received.text, exact=self._exchange.prefix_taken)
+            received = replace(received, text=text)
+        if (think := request.parameters.get("think")) is not None and self._exchange.sent:
+            received = replace(received, thinking=self._describe_thinking(think, received))
+        return received
+
+    def _describe_thinking(self, think: ParameterValue, received: Received) -> str:
+        """Return what a person should know whose level of thinking had no effect; see `SentRequest`."""
+        client, exchange = self._shared.client, self._exchange
+        thought = has_thought(think, received.reasoning, received.usage.reasoning_tokens)
+        given_up = bool(thought or received.text.strip()) and client.note_thinking(
+            self._request, exchange, thought=thought
+        )
+        return describe_effect(think, thought=thought, sent=exchange.thinking_sent, given_up=given_up)
 
     def _count_usage(self, chunk: Chunk) -> Usage:
         return complete_usage(chunk.usage, self._request.sent_messages, chunk.text, chunk.reasoning)

@@ -128,9 +128,8 @@ def compare(
             plan_judge=plan_judge,
         )
     except KeyboardInterrupt:
-        if outcomes.began:
-            with defer_interrupts():
-                conclude(CnaiError("interrupted before it was asked", next_step="ask again"))
+        with defer_interrupts():
+            conclude(CnaiError("interrupted before it was asked", next_step="ask again"))
         raise
     return conclude(stopped)
 

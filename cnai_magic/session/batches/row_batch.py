@@ -6,6 +6,7 @@ The caller's thread waits, shows the progress and can be interrupted; the batch 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,11 +17,13 @@ from ...chat.judging import Judge, JudgeOptions
 from ...errors import BudgetError, CnaiError
 from ...money.cost import Cost
 from ...next_steps import Step, either, limit_cost, raise_budget
+from ...redaction import to_one_line
 from .batch import Batch
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchLimit, Sending
 from .batch_run import PACE, run_batch
 from .built_rows import NO_ANSWER, build_rows
+from .row_advice import advise_for_row
 from .row_limit import choose_limit, read_max_cost
 from .row_plan import RowPlan
 from .row_progress import Progress
@@ -69,6 +72,8 @@ class RowBatch:
         self._found: dict[bytes, KeptAnswer] = {}
         self._failed: dict[bytes, tuple[CnaiError, KeptAnswer]] = {}
         self._spent = Cost(0)
+        # What is to be said of the thinking of how many answers.
+        self._remarks: Counter[str] = Counter()
         self._progress = Progress(len(plan.first), demo=plan.question.demo)
 
     def forget(self) -> None:
@@ -91,10 +96,8 @@ class RowBatch:
         will, if anybody. Raises RowsInterrupted after an interrupt; the answers that came by then are kept.
         """
         max_cost = read_max_cost(self._session.spending, max_cost)
-        limit = choose_limit(self._session, self._plan, self.find_missing(), max_cost, judged_by)
-        own = (limit_cost(),) if limit.own else ()
-        self._more = either(*own, *([raise_budget()] if limit.limits else []))
         self._failed.clear()
+        self._remarks.clear()
         self._spent = Cost(0)
         self._progress = Progress(len(self._plan.first), demo=self._plan.question.demo)
         asked: set[bytes] = set()
@@ -111,7 +114,11 @@ class RowBatch:
             )
 
         try:
+            limit = choose_limit(self._session, self._plan, self.find_missing(), max_cost, judged_by)
+            own = (limit_cost(),) if limit.own else ()
+            self._more = either(*own, *([raise_budget()] if limit.limits else []))
             stopped = self._ask_or_wait(limit, asked)
+            self._make_remarks()
         except KeyboardInterrupt:
             with defer_interrupts():
                 interrupted = CnaiError("interrupted before it was answered", next_step="ask again")
@@ -121,6 +128,12 @@ class RowBatch:
                 self._store.release()
                 self._store.close()
         return conclude(stopped)
+
+    def _make_remarks(self) -> None:
+        """Say of how many answers the level of thinking had no effect."""
+        model, done = self._plan.question.request.model, self._progress.done
+        for remark, count in self._remarks.items():
+            self._session.notify(to_one_line(f"{model}: {remark} ({count:,} of {done:,} answers)"))
 
     def _ask_or_wait(self, limit: BatchLimit, asked: set[bytes]) -> CnaiError | None:
         """Ask what no other batch asks, wait for the rest; return the error for which some was left out."""
@@ -172,7 +185,9 @@ class RowBatch:
 
     def _explain(self, error: CnaiError) -> CnaiError:
         """Return the error with what to do next."""
-        return self._session.servers.explain(error, self._endpoint, self._plan.question.request)
+        explained = self._session.servers.explain(error, self._endpoint, self._plan.question.request)
+        explained.next_step = advise_for_row(explained.next_step)
+        return explained
 
     def _make_jobs(self, keys: Sequence[bytes]) -> Iterator[Job]:
         """Yield the jobs; each request is built when its turn comes."""
@@ -206,6 +221,8 @@ class RowBatch:
             else:
                 self._failed[key] = error, answer
                 progress.failed += 1
+            if received.thinking:
+                self._remarks[received.thinking] += 1
             for charge in charges:
                 progress.count(charge.cost)
                 self._spent += charge.cost

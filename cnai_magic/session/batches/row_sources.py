@@ -98,14 +98,16 @@ def render_rows(
     """Return the prompt of each row: the template with its values, or the row itself where there is none.
 
     In the template `row` and `item` are the row, and so is what `also` names. What is None or NaN is an empty
-    text. Of remarks about values, that they are empty or sent in part for example, each is made once, with
-    the number of its first row. Raises InputError, which names the row, for braces without a value.
+    text, also before a filter of text; within a whole row that is shown it stays a value. Of remarks about
+    values, that they are empty or sent in part for example, each is made once, with the number of its first
+    row. Raises InputError, which names the row, for braces without a value.
     """
     if template is None:
         _check_texts(rows)
         return rows
     row_names = list(filter(None, ("row", "item", also)))
     with defer_interrupts():  # what an interrupt leaves imported by half may never be imported again
+        from ...chat.prompts.expressions import missing_text_is_empty
         from .row_template import check_template
 
     check_template(template, rows[0], row_names)
@@ -116,7 +118,8 @@ def render_rows(
         for number, row in enumerate(rows, 1):
             values = {**names, **dict.fromkeys(row_names, row)}
             try:
-                rendered = render_prompt(template, values, value_tokens, read_text_file)
+                with missing_text_is_empty():
+                    rendered = render_prompt(template, values, value_tokens, read_text_file)
             except InputError as error:
                 raise _name_row(error, rows, number) from error.__cause__
             for remark in rendered.remarks:
