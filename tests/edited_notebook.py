@@ -17,6 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from cnai_magic.magics.extension import CnaiMagics
+from cnai_magic.magics.page_actions import keep_state
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
@@ -107,6 +108,7 @@ class EditedNotebook:
 
     def restart(self, tools: Cell) -> None:
         """Save, restart the kernel, and restore the conversations by a command in a cell."""
+        self.tell()
         self.save()
         self.close()
         self._begin()
@@ -114,13 +116,25 @@ class EditedNotebook:
         self.run(tools, "%cnai_chat restore")
         self.save()
 
+    def tell(self) -> None:
+        """Tell the kernel of the cells without a run, as a page does soon after a change."""
+        assert self._magics is not None
+        if self.told_by == "page":
+            self.shell.parent_header = {"header": {"msg_id": object()}, "metadata": {"cnai": self._order}}
+            self._magics.shell_session.see_page_order()
+            keep_state(self._magics.shell_session)
+
+    @property
+    def _order(self) -> dict[str, Any]:
+        return {"cells": [each.id for each in self.cells], "path": self.path.name}
+
     def run(self, cell: Cell, source: str) -> None:
         """Run a cell, with what is typed into it."""
         cell.source, self.running = source, cell
         cell.outputs.clear()
         metadata: dict[str, Any] = {"cellId": cell.id}
         if self.told_by == "page":
-            metadata["cnai"] = {"cells": [each.id for each in self.cells], "path": self.path.name}
+            metadata["cnai"] = self._order
         self.shell.parent_header = {
             "header": {"msg_id": object()},
             "metadata": metadata,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..chat.conversation import KernelConversation
     from .shell_session import ShellSession
 
-__all__ = ["ACTIONS"]
+__all__ = ["ACTIONS", "keep_state"]
 
 
 def _keep(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
@@ -124,6 +124,17 @@ def _show_last_again(shell_session: ShellSession, conversation: KernelConversati
     in_cells = [each for each in conversation.turns if each.position.cell is not None]
     if in_cells:
         _show_again(shell_session, conversation, in_cells[-1])
+
+
+def keep_state(shell_session: ShellSession) -> None:
+    """Keep what commands have changed in another output, where the cell was deleted that kept it."""
+    session = shell_session.session
+    if not session.cells.is_state_lost:
+        return
+    for each in (session.conversations.in_use, *session.conversations):
+        if any(turn.cell for turn in each.turns):
+            _show_last_again(shell_session, each)
+            break
 
 
 ACTIONS: dict[str, Callable[[ShellSession, Mapping[str, Any]], None]] = {

@@ -39,7 +39,8 @@ class Restored:
     """What a notebook holds: conversations, the one in use, a charge for each answer, and what was left out.
 
     `removed` is what commands took out of the conversations; `changing` are the cells whose outputs tell of
-    more than their own turns. `document` is the order of the code cells. `notes` are lines for a person;
+    more than their own turns, `state_cell` is the one with the latest state of all. `document` is the order
+    of the code cells. `notes` are lines for a person;
     `comparisons` are answers of which none is kept, in the order of time; the last is `undecided` where no
     answer came after it. `cells` are the IDs and sources of all code cells, without their outputs.
     """
@@ -51,6 +52,7 @@ class Restored:
     cells: list[SavedCell] = field(default_factory=list)
     removed: Removed = field(default_factory=Removed)
     changing: set[str] = field(default_factory=set)
+    state_cell: str | None = None
     document: Document = UNKNOWN_ORDER
     comparisons: list[SavedComparison] = field(default_factory=list)
     undecided: bool = False
@@ -94,6 +96,7 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
         notes,
         removed=found.removed,
         changing=outputs.changing,
+        state_cell=outputs.state_cell,
         document=document,
         comparisons=undecided,
         undecided=bool(undecided) and all(each.latest < undecided[-1].time for each in outputs.turns),

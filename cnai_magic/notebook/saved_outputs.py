@@ -127,7 +127,8 @@ class SavedOutputs:
     keep, `states` those of all conversations, `changes` those that commands made and
     no state of their cell tells of, each once. `comparisons` are answers of which none was kept by then.
     `system_cells` are the cells of commands that set system
-    messages, by when they did. `changing` are the cells whose outputs tell of more than their own turns. Of
+    messages, by when they did. `changing` are the cells whose outputs tell of more than their own turns,
+    `state_cell` is the one with the latest state. Of
     all ratings of an answer, in whichever output, the latest is that of the answer. `keeps_ids` tells that an
     output is in the cell that it names, `lacks_outputs` that a cell asks and has no answer.
     """
@@ -139,6 +140,7 @@ class SavedOutputs:
         self.changes: dict[Event, SavedChange] = {}
         self.states: list[SavedState] = []
         self.changing: set[str] = set()
+        self.state_cell: str | None = None
         self.comparisons: list[SavedComparison] = []
         self.system_cells: dict[datetime, str] = {}
         self._ratings: dict[str, Rating | None] = {}
@@ -184,6 +186,8 @@ class SavedOutputs:
         if state is not None and known is not None:
             try:
                 self.states.append(read_state(state, known))
+                if known == max(each.time for each in self.states):
+                    self.state_cell = cell
                 for name, rating in self.states[-1].ratings.items():
                     self._rate(name, rating)
             except InputError as error:

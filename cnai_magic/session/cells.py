@@ -36,6 +36,8 @@ class Cells:
         self._book = book
         # The cells that changed more than their own turns: their outputs keep the state.
         self._changing: set[str | None] = set()
+        # The cell whose output has kept the state of all conversations last.
+        self._state_cell: str | None = None
         # The IDs of the answers that the outputs of a cell hold, by cell.
         self._held: dict[str, set[str]] = {}
         # What the last run of a cell has shown, by cell.
@@ -48,6 +50,11 @@ class Cells:
     def change(self, cell: str | None) -> None:
         """Note that a cell runs a command that changes conversations."""
         self._changing.add(cell)
+
+    @property
+    def is_state_lost(self) -> bool:
+        """Whether the cell was deleted whose output kept last what commands have changed."""
+        return self._state_cell in self.documents.document.deleted
 
     def begin_run(self, run: CellRun) -> None:
         """Note that a cell runs, unless that is known: it may be said before each question and command."""
@@ -71,6 +78,8 @@ class Cells:
                 turn.display_id = shown.get((conversation.name, turn.id), "")
             self._shown[run.cell] = tuple(run.outputs)
             self._held[run.cell] = {identifier for each, _ in answers for identifier in each.ids}
+            if run.outputs and self.is_state_lost:
+                self.change(run.cell)
             if any(each.begun_by and each.begun_by.cell == run.cell for each in self._conversations):
                 self.change(run.cell)
             return self._collect_kept(run.cell)
@@ -98,6 +107,7 @@ class Cells:
         kept = collect_kept(self._conversations, cell, now, self._held[cell], changed=changed)
         if kept.state is not None:
             self.change(cell)
+            self._state_cell = cell
         return kept
 
     def arrange(self) -> None:
@@ -118,6 +128,7 @@ class Cells:
             self.restored = restored.cells
             self._book.restore(restored.charges)
             self._changing |= restored.changing
+            self._state_cell = restored.state_cell
 
     def take_in(
         self, conversation: KernelConversation, name: str, otherwise: str, by: CellPosition | None = None

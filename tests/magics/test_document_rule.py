@@ -282,7 +282,7 @@ class _Both:
             self._ask(notebook.insert(to))
         elif kind == "run" and free:
             source = cells[index].source
-            if source.startswith("%cnai_chat drop"):
+            if source.startswith(("%cnai_chat drop", "%cnai_chat undo")):
                 self._drop(cells[index], other)
             elif source.startswith("%cnai_chat") and "%cnai " not in source:
                 self._set_system(cells[index])
@@ -315,7 +315,9 @@ class _Both:
         elif kind == "use":
             names = list(self.reader.chats)
             self.reader.current = names[other % len(names)]
-            self._run(self.tools, f"%cnai_chat use {self.reader.current}")
+            # Where the page tells of it at once, the cell of the command may be deleted.
+            own = one % 2 and notebook.told_by == "page"
+            self._run(notebook.insert(to) if own else self.tools, f"%cnai_chat use {self.reader.current}")
         elif kind == "restart":
             notebook.restart(self.tools)
             self.reader.restart(self.document)
@@ -354,9 +356,10 @@ class _Both:
     def _drop(self, cell: Cell, one: int) -> None:
         standing = self.reader.chats[self.reader.current].list_standing(self.document)
         if standing:
-            number = 1 + one % len(standing)
+            takes_last = one % 3 == 0 and not cell.source
+            number = len(standing) if takes_last else 1 + one % len(standing)
             self.reader.drop(cell.id, number, self.document)
-            self._run(cell, f"%cnai_chat drop {number}")
+            self._run(cell, "%cnai_chat undo" if takes_last else f"%cnai_chat drop {number}")
 
     def _run(self, cell: Cell, source: str) -> None:
         if self.notebook.told_by == "file":

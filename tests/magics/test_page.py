@@ -150,6 +150,31 @@ def test_stale_answers_and_numbers_follow_the_cells_as_the_page_has_them_now(
         assert find("renumbered", "a", "b", "c") == [{**renumbered, "turns": {turns["b"]: 1, turns["a"]: 0}}]
 
 
+def test_what_a_command_changed_stays_where_its_cell_is_deleted(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        for cell, source in (("a", "%%cnai\nOne?"), ("new", "%cnai_chat new plan"), ("b", "%%cnai\nTwo?")):
+            if "?" in source:
+                server.reply(sse(cell))
+            kernel.run(source, cell, document=["a", "new", "b", "use"])
+        kernel.run("%cnai_chat use main", "use", document=["a", "new", "b", "use"])
+
+        def find_kept(ran: Ran) -> list[str]:
+            shown = [
+                each["metadata"].get("cnai", {}) for each in ran.of("display_data", "update_display_data")
+            ]
+            return [each["kept"]["state"]["current"] for each in shown if "state" in each.get("kept", {})]
+
+        # The page tells of it at once: the output of the last answer keeps it from now on.
+        assert find_kept(kernel.ask_page(["a", "new", "b"], do="state")[1]) == ["main"]
+        assert find_kept(kernel.ask_page(["a", "new", "b"], do="state")[1]) == []
+        # Where nothing told of it, the next answer does.
+        server.reply(sse("last"))
+        assert "main" in find_kept(kernel.run("%%cnai\nThree?", "c", document=["new", "b", "c"]))
+        assert find_kept(kernel.run("1", "plain", document=["new", "b", "plain"])) == []
+
+
 def test_what_is_left_of_the_days_budget_is_told(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run(f"%config Cnai.ledger = {str(tmp_path / 'ledger.sqlite')!r}\n%cnai_spend --budget-day 2")
     assert kernel.ask_page(do="state")[0]["left_today"] == "$2.00"

@@ -3,25 +3,26 @@
 import type { Cell, ICodeCellModel } from "@jupyterlab/cells";
 import type { INotebookModel, INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 
-import { PAGE_TYPE } from "./facts";
-
 /** A cell in a view of a notebook. */
 export interface Place {
   readonly panel: NotebookPanel;
   readonly cell: Cell;
 }
 
-/** The cells with answers, in order: what is stale may be others when they stand otherwise. */
-export function listAnswered(model: INotebookModel): string {
+/** A notebook, whether or not it has a view. */
+export type Notebook = Pick<NotebookPanel, "context">;
+
+/** The cells with answers and commands, in order: what is stale may be others when they stand otherwise. */
+export function listRecorded(model: INotebookModel): string {
   const found: string[] = [];
   for (const cell of model.cells) {
-    if (cell.type === "code" && showsAnswer((cell as ICodeCellModel).outputs)) found.push(cell.id);
+    if (cell.type === "code" && isRecorded((cell as ICodeCellModel).outputs)) found.push(cell.id);
   }
   return found.join();
 }
 
-function showsAnswer(outputs: ICodeCellModel["outputs"]): boolean {
-  for (let index = 0; index < outputs.length; index++) if (PAGE_TYPE in outputs.get(index).data) return true;
+function isRecorded(outputs: ICodeCellModel["outputs"]): boolean {
+  for (let index = 0; index < outputs.length; index++) if ("cnai" in outputs.get(index).metadata) return true;
   return false;
 }
 
@@ -38,7 +39,7 @@ export function findCell(panel: NotebookPanel, id: string): Cell | undefined {
 }
 
 /** The model of the code cell of an ID, also where its view is gone. */
-export function findModel({ context }: NotebookPanel, id: string): ICodeCellModel | undefined {
+export function findModel({ context }: Notebook, id: string): ICodeCellModel | undefined {
   for (const each of context.model.cells) if (each.id === id && each.type === "code") return each as ICodeCellModel;
   return undefined;
 }

@@ -1,6 +1,6 @@
 /**
  * What the kernel of a notebook says of its conversations, asked again after each run that concerns them, and where
- * cells with answers were moved, deleted or brought back.
+ * cells with answers or commands were moved, deleted or brought back.
  *
  * A kernel is asked only when it is known to have the magics: it has shown an answer or a change of theirs, has run
  * the line that loads them, or names them among its help links.
@@ -15,7 +15,8 @@ import { type ISignal, Signal } from "@lumino/signaling";
 import { describeOrder } from "../../src/order";
 import { type Answer, askKernel } from "./ask_kernel";
 import { asList, asRecord, asText, isId, PAGE_TYPE } from "./facts";
-import { listAnswered } from "./notebook_cells";
+import { listRecorded } from "./notebook_cells";
+import { showAgain } from "./shown_again";
 
 /** Answers that were asked before one above them changed, below the turn `above`. */
 export interface Stale {
@@ -71,12 +72,12 @@ export class NotebookState {
   // The runs under way after which the kernel is asked, and those that load the magics.
   private readonly concerning = new Set<string>();
   private readonly loading = new Set<string>();
-  // The cells with answers as the kernel was told last; whether it is to be told when it has nothing else to do.
+  // The cells with answers and commands as the kernel was told last; whether it is to be told when it has nothing else to do.
   private told = "";
   private moved = false;
   private settling: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly context: Context) {
+  constructor(readonly context: Context) {
     const { model, sessionContext } = context;
     sessionContext.kernelChanged.connect(() => this.follow());
     sessionContext.iopubMessage.connect((_, message) => this.read(message));
@@ -122,7 +123,8 @@ export class NotebookState {
     try {
       do {
         this.askAgain = false;
-        await this.ask({ do: "state" }, this.tellOrder());
+        const answer = await this.ask({ do: "state" }, this.tellOrder());
+        for (const each of answer?.shown ?? []) showAgain(this, each);
       } while (this.askAgain && generation === this.generation);
     } finally {
       if (generation === this.generation) this.asking = false;
@@ -138,7 +140,7 @@ export class NotebookState {
   private tellOrder(): JSONObject | undefined {
     const { context } = this;
     if (!context.isReady || context.isDisposed) return undefined;
-    this.told = listAnswered(context.model);
+    this.told = listRecorded(context.model);
     return describeOrder(context);
   }
 
@@ -146,7 +148,7 @@ export class NotebookState {
   private followCells(): void {
     const { context, kernel } = this;
     this.moved = false;
-    if (!this.known || !kernel || context.isDisposed || listAnswered(context.model) === this.told) return;
+    if (!this.known || !kernel || context.isDisposed || listRecorded(context.model) === this.told) return;
     if (kernel.status === "idle") void this.refresh();
     else this.moved = true;
   }

@@ -1,0 +1,28 @@
+/** Outputs that the kernel shows again because the page asked it for something. */
+
+import type { Shown } from "./ask_kernel";
+import { asRecord, asText, PAGE_TYPE, readCompared, readFacts } from "./facts";
+import { findModel, type Notebook } from "./notebook_cells";
+
+/** What the request was about: a cell, or compared answers. */
+interface About {
+  readonly cell?: string;
+  readonly compared?: unknown;
+}
+
+/** Show what the kernel shows again, where the notebook has not followed by itself: the output may be of another kernel. */
+export function showAgain(notebook: Notebook, { data, metadata }: Shown, { cell: asked = "", compared }: About = {}): void {
+  const { cell, id } = asRecord(metadata.cnai);
+  const turn = readFacts(data[PAGE_TYPE])?.turn;
+  const outputs = findModel(notebook, asText(cell) || asked)?.outputs;
+  for (const [index, output] of outputs?.toJSON().entries() ?? []) {
+    const shown = asRecord(output);
+    const facts = asRecord(shown.data)[PAGE_TYPE];
+    // Of compared answers one is a turn now, which takes their place.
+    const wasCompared = compared !== undefined && readCompared(facts)?.id === compared;
+    if (readFacts(facts)?.turn !== turn && !wasCompared) continue;
+    const same = asRecord(asRecord(shown.metadata).cnai);
+    if (same.id === id && JSON.stringify(same.kept) === JSON.stringify(asRecord(metadata.cnai).kept)) continue;
+    outputs?.set(index, { output_type: "display_data", data, metadata } as never);
+  }
+}
