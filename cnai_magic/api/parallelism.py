@@ -11,24 +11,26 @@ from contextlib import suppress
 from ..errors import APIError, CnaiError
 from ..next_steps import NextStep
 
-__all__ = ["Parallelism"]
+__all__ = ["Parallelism", "RefusedRequest"]
 
 # Seconds to wait after a refusal, doubled with each that follows: where the server names none, and where it
 # does but refuses again after them. At most so many.
 _PAUSE, _PAUSE_AGAIN, _LONGEST_PAUSE = 0.5, 0.05, 30.0
+# A request that was refused at least so often, as it would be of a million by chance, is refused for itself.
+_FEWEST_REFUSED, _CHANCE = 30, 1e-6
 
 
 class Parallelism:
     """Lets so many requests in at a time: `most`, half of it after a refusal, and slowly more again.
 
     All that ask one model of one server share it, on one asyncio loop. `limit` is how many may be under way
-    now, `busy` how many are, `answered` how many answers came. `gave_up` is the refusal after which to
-    wait is given up, and nobody is held back any more: after `patience` seconds without any answer, or at
-    once where the server asks to wait longer than this.
+    now, `busy` how many are, `answered` how many answers came, and `refused` how many were refused.
+    `gave_up` is the refusal after which to wait is given up, and nobody is held back any more: after
+    `patience` seconds without any answer, or at once where the server asks to wait longer than this.
     """
 
     def __init__(self, most: int, patience: float = 600.0) -> None:
-        self.busy = self.answered = 0
+        self.busy = self.answered = self.refused = 0
         self.gave_up: CnaiError | None = None
         self._most = most
         self._patience = patience
@@ -85,6 +87,7 @@ class Parallelism:
 
         `began` is when the refused request was let in: of many that were refused together one counts.
         """
+        self.refused += 1
         asked = refusal.retry_after if isinstance(refusal, APIError) else None
         now = asyncio.get_running_loop().time()
         self._refused_since = now if self._refused_since is None else self._refused_since
@@ -131,6 +134,33 @@ class Parallelism:
             if not turn.done():
                 turn.set_result(None)
                 free -= 1
+
+
+class RefusedRequest:
+    """How often one request was refused, beside the others of its `gate`."""
+
+    def __init__(self, gate: Parallelism) -> None:
+        self._gate = gate
+        self._answered = self._before = gate.answered
+        self._refused_before = gate.refused
+        self._own = self._times = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is refused for itself: while others are answered, far more often than they are refused.
+
+        A server that refuses nine of ten, whichever they are, refuses some of a thousand thirty times.
+        """
+        answered = self._gate.answered - self._before
+        others = self._gate.refused - self._refused_before - self._own
+        share = others / (others + answered) if answered else 1.0
+        return self._times > _FEWEST_REFUSED and share**self._times < _CHANCE
+
+    def count(self) -> None:
+        """Count one more refusal; between two that count, another request was answered."""
+        self._own += 1
+        self._times += self._gate.answered != self._answered or not self._times
+        self._answered = self._gate.answered
 
 
 def _write_time(seconds: float) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
 from cnai_magic.api import parallelism
-from cnai_magic.api.parallelism import Parallelism
+from cnai_magic.api.parallelism import Parallelism, RefusedRequest
 from cnai_magic.errors import RateLimitError
 
 
@@ -117,5 +118,33 @@ def test_an_answer_ends_what_was_refused_before() -> None:
             gate.speed_up()
             await asyncio.sleep(0.1)
         assert gate.gave_up is None
+
+    asyncio.run(run())
+
+
+def test_a_request_is_refused_for_itself_only_where_others_are_answered_far_more_often() -> None:
+    async def run() -> None:
+        gate, chance = Parallelism(64), random.Random(7)
+        storm = [RefusedRequest(gate) for _ in range(800)]
+        for _ in range(200):  # nine of ten are refused, whichever they are
+            for each in list(storm):
+                if chance.random() < 0.1:
+                    storm.remove(each)
+                    gate.speed_up()
+                else:
+                    gate.slow_down(0.0, _refusal())
+                    each.count()
+                    assert not each.alone
+        never = RefusedRequest(gate)
+        for number in range(60):
+            gate.slow_down(0.0, _refusal())
+            never.count()
+            assert never.alone is (number >= 30)
+            gate.speed_up()
+        waiting = RefusedRequest(gate)
+        for _ in range(100):  # nobody else asks
+            gate.slow_down(0.0, _refusal())
+            waiting.count()
+        assert not waiting.alone
 
     asyncio.run(run())

@@ -14,7 +14,7 @@ from uuid import uuid4
 from ...api.concurrent_client import ConcurrentClient, Exchange
 from ...api.messages import ChatRequest, Chunk
 from ...api.overload import is_overload
-from ...api.parallelism import Parallelism
+from ...api.parallelism import Parallelism, RefusedRequest
 from ...api.parameters import ParameterValue
 from ...api.retries import choose_wait
 from ...api.thinking_control import describe_effect, has_thought
@@ -33,8 +33,6 @@ from .batch_outcome import Job, Outcome
 
 __all__ = ["BatchLimit", "BatchQuestion", "Sending", "Shared"]
 
-# So often a question is sent again that a busy server refuses while it answers others.
-_REFUSED_ALONE = 30
 # Seconds that a question waits for what other processes hold, where none of its batch is under way.
 _PATIENCE, _POLL = 60.0, 0.05
 
@@ -184,7 +182,7 @@ class BatchQuestion:
     async def _send(self) -> Chunk:
         """Send the request until it is answered; raises the CnaiError for which it is not sent again."""
         gate, shared = self._gate, self._shared
-        tries, refused, answered = 0, 0, -1
+        tries, refused = 0, RefusedRequest(gate)
         while True:
             began = await gate.enter()
             try:
@@ -206,8 +204,8 @@ class BatchQuestion:
                     # The gate has all of them wait, and says when that ends; but of a request that is refused
                     # again and again, while others are answered, it is the request.
                     gate.slow_down(began, error)
-                    refused, answered = refused + (gate.answered != answered), gate.answered
-                    if not shared.sending.retries or gate.gave_up or refused > _REFUSED_ALONE:
+                    refused.count()
+                    if not shared.sending.retries or gate.gave_up or refused.alone:
                         raise
                     self._note_wait(gate.paused_until - time.monotonic(), error)
                     continue
