@@ -418,10 +418,12 @@ def test_text_is_written_so_that_all_read_the_same(written: str, shown: str) -> 
         ("C:\\Users\\é, \\newpage", "C:\\\\Users\\\\é, \\\\newpage"),
         # Quarto's shortcodes load what they name, and show variables of the environment.
         ("{{< env A >}} {{% a %}}", "{&#123;< env A >}} {&#123;% a %}}"),
+        # Templates of MyST, in a book that has exported conversations.
+        ("{{ env.app }} {{{a}}}", "{&#123; env.app }} {&#123;{a}}}"),
         ("`{{< env A >}}`", "<code>&#123;&#123;&#60; env A &#62;&#125;&#125;</code>"),
         ("```\n{{% a %}}\n```", "<pre><code>&#123;&#123;&#37; a &#37;&#125;&#125;</code></pre>"),
-        # A role of MyST.
-        ("{eval}`f()`", "{eval}<code>f()</code>"),
+        # A role, a name and a comment of MyST.
+        ("{eval}`f()`\n(a)=\n% b", "{eval}<code>f()</code>\n(a)&#61;\n\\% b"),
     ],
 )
 def test_no_text_becomes_attributes_raw_tex_or_a_shortcode(written: str, shown: str) -> None:

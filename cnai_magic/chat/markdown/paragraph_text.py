@@ -36,7 +36,8 @@ _SPECIAL = re.compile(
     | (?P<backslash>\\(?:\\+|(?![A-Za-z0-9]|[^\x00-\x7f]|[ ]+[^ ])))
     # To pandoc, one before a letter begins a command of TeX.
     | (?P<doubled>\\(?=[A-Za-z]|[^\x00-\x7f]))
-    | (?P<shortcode>\{\{(?=[<%]))
+    # A shortcode of Quarto; MyST and Jekyll run the template that begins so.
+    | (?P<template>\{\{)
     | (?P<entity><(?![ \d=])|&(?=\#|[A-Za-z0-9]*(?:;|$))|`|(?<=/)/(?![ ])|(?<=www)\.|!(?=www\.))
     | (?P<at>@+)
     | (?P<escape>\[|\*(?!(?<=[ ]\*)[ ])|_(?!(?<=[A-Za-z0-9]_)[A-Za-z0-9]))
@@ -45,7 +46,7 @@ _SPECIAL = re.compile(
     | (?P<closing>\])""",
     re.VERBOSE | re.IGNORECASE,
 )
-_LINE_START = re.compile(r"[-+=>#|]|:(?=[\s:-]|$)|(?P<number>\d{1,9})[.)](?=\s|$)|(?P<blank>\s)|~~(?=~)")
+_LINE_START = re.compile(r"[-+=>#|%]|:(?=[\s:-]|$)|(?P<number>\d{1,9})[.)](?=\s|$)|(?P<blank>\s)|~~(?=~)")
 _ATTRIBUTES = re.compile(r"\{[^{}]*\}$")
 _MARKUP_IN_ADDRESS = re.compile(r"//|@+|[_~&]|www\.", re.IGNORECASE)
 
@@ -69,7 +70,7 @@ def escape_text(text: str, *, cell: bool = False, linked: bool = False, paired: 
             return f"<span>{'&#92;' * len(found)}</span>"
         if kind == "doubled":
             return r"\\"
-        if kind == "shortcode":
+        if kind == "template":
             return "{&#123;"
         if kind == "entity":
             return {"<": "&lt;", "&": "&amp;"}.get(found, f"&#{ord(found)};")
@@ -118,6 +119,9 @@ def escape_attributes(line: str, *, anywhere: bool = False) -> str:
 
     They stand behind a blank, in a heading `anywhere`.
     """
+    if line.startswith("(") and line.endswith(")="):
+        # To MyST, the name of what follows.
+        return f"{line[:-1]}&#61;"
     found = _ATTRIBUTES.search(line) if line.endswith("}") else None
     if found is None or not (anywhere or line[: found.start()][-1:] in ("", " ")):
         return line
