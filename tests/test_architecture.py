@@ -71,7 +71,7 @@ _OWNED = {
         "money.sqlite_store",
         "money.sqlite_sums",
     },
-    "socket": {"api", "gateway", "session.notice"},
+    "socket": {"api", "gateway", "session.endpoint"},
     # Very many requests at a time: a thread for each, over requests, takes three times the CPU.
     "asyncio": {
         "gateway",

@@ -1,9 +1,10 @@
-"""Cells of the notebook that are sent with a question: what they hold, and what they showed as text."""
+"""Cells sent with a question, of the notebook or a file: their code, and what they showed as text."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,15 @@ from ..chat.order import UNKNOWN_ORDER, Document
 from ..redaction import clean
 from .saved_outputs import SavedCell
 
-__all__ = ["CellRun", "SeenCells", "choose_by_number", "fit", "join_lines", "place_above", "read_outputs"]
+__all__ = [
+    "CellRun",
+    "SeenCells",
+    "choose_by_number",
+    "fit",
+    "place_above",
+    "read_outputs",
+    "write_notebook_text",
+]
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 # What a cell may take of all that is shown, so that one long table leaves something for the others.
@@ -137,13 +146,13 @@ def read_outputs(outputs: Iterable[Mapping[str, Any]]) -> str:
 def _read_output(output: Mapping[str, Any]) -> str:
     data = output.get("data")
     if isinstance(data, Mapping):
-        return join_lines(data.get("text/plain"))
+        return _join_lines(data.get("text/plain"))
     if output.get("output_type") == "error":
-        return _ESCAPES.sub("", f"{join_lines(output.get('ename'))}: {join_lines(output.get('evalue'))}")
-    return _ESCAPES.sub("", join_lines(output.get("text")))
+        return _ESCAPES.sub("", f"{_join_lines(output.get('ename'))}: {_join_lines(output.get('evalue'))}")
+    return _ESCAPES.sub("", _join_lines(output.get("text")))
 
 
-def join_lines(given: object) -> str:
+def _join_lines(given: object) -> str:
     """Return a text of a notebook file, which may be a list of lines."""
     lines = given if isinstance(given, list) else [given]
     return "".join(each for each in lines if isinstance(each, str))
@@ -199,3 +208,33 @@ def _shortened(text: str, tokens: int) -> str:
         return text
     half = max(1, len(text) * tokens // estimate // 2)
     return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
+
+
+def write_notebook_text(text: str) -> str | None:
+    """Return the cells that the text of a notebook file holds, None where it is not such a file.
+
+    Images and metadata are left out: they are long, and no model reads them as text.
+    """
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    cells = body.get("cells") if isinstance(body, Mapping) else None
+    if not isinstance(cells, list):
+        return None
+    return "\n\n".join(filter(None, map(str.strip, _write_cells(cells))))
+
+
+def _write_cells(cells: list[Any]) -> Iterator[str]:
+    for cell in cells:
+        if not isinstance(cell, Mapping):
+            continue
+        source = _join_lines(cell.get("source"))
+        if cell.get("cell_type") != "code":
+            yield source
+            continue
+        outputs, count = cell.get("outputs"), cell.get("execution_count")
+        listed = outputs if isinstance(outputs, list) else []
+        shown = read_outputs(each for each in listed if isinstance(each, Mapping))
+        if source.strip() or shown:
+            yield CellRun(count if type(count) is int else 0, None, source, shown).write(numbered=True)

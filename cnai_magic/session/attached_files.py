@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..next_steps import attach_image as send_as_image
 from ..next_steps import show_value_as_text
 from ..notebook.files import read_bytes
-from ..notebook.notebook_text import write_notebook_text
+from ..notebook.seen_cells import write_notebook_text
 from ..redaction import to_one_line
 from ..settings import Cnai
 from .text_file import decode_text

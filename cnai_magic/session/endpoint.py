@@ -1,19 +1,25 @@
 """The endpoint of a question: which server is asked, with which key, and how patiently.
 
 It is resolved once, when a question begins, and passed down; nothing below reads settings or looks for keys.
+What a person should know of it before the first question is sent is a line of `write_notice`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import socket
+from collections.abc import Hashable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ..api.vendors import Address, Server, Vendor, find_server
+from ..api.pyodide import IN_PYODIDE
+from ..api.vendors import Address, Server, Vendor, find_server, list_local_servers
+from ..languages import translate
+from ..next_steps import Door, change_setting, set_key
 from ..redaction import ApiKey
 from ..settings import DEFAULT_BASE_URL, Cnai
 from .keys import Keys
 
-__all__ = ["DEMO", "Endpoint", "resolve_endpoint", "resolve_server"]
+__all__ = ["DEMO", "Endpoint", "find_running_server", "resolve_endpoint", "resolve_server", "write_notice"]
 
 DEMO = "demo"
 """The name of the embedded gateway as a base URL, and as a host in the ledger."""
@@ -87,3 +93,35 @@ def resolve_endpoint(settings: Cnai, keys: Keys) -> Endpoint:
 def resolve_server(base_url: str) -> Address:
     """Return the address of the server that a key is typed or saved for; for "demo" the default server's."""
     return find_server(DEFAULT_BASE_URL if base_url == DEMO else base_url).address
+
+
+# Seconds that a port of this machine has to answer: a closed one refuses at once.
+_GLANCE = 0.01
+
+
+def write_notice(endpoint: Endpoint, door: Door) -> str:
+    """Return a line to be shown once, "" where there is nothing to say; `door` is where it is read."""
+    if endpoint.lacks_key:
+        line = translate("No API key is set: the embedded demo gateway answers, offline and free. ")
+        line += translate(f"For a real model: {set_key().at(door)}.")
+        local = find_running_server(list_local_servers())
+        if local is not None:
+            named = change_setting("base_url", local.name).at(door)
+            line += translate(f" {local.title} seems to run on this machine; to ask it: {named}")
+        return line
+    if endpoint.in_clear and endpoint.key is None:
+        return translate(
+            f"{endpoint.place} is asked over plain http: "
+            "everyone on the network path can read questions and answers."
+        )
+    return ""
+
+
+def find_running_server(servers: Iterable[Vendor]) -> Vendor | None:
+    """Return the first of these servers whose port accepts connections on this machine, None for none."""
+    if IN_PYODIDE:  # its sockets connect to anything, and carry nothing
+        return None
+    for each in servers:
+        with suppress(OSError), socket.create_connection((each.address.host, each.address.port), _GLANCE):
+            return each
+    return None

@@ -25,10 +25,9 @@ from ..settings import Cnai
 from .cells import Cells
 from .comparisons import Comparisons
 from .confirmation import require_confirmation
-from .endpoint import Endpoint, resolve_endpoint, resolve_server
+from .endpoint import Endpoint, resolve_endpoint, resolve_server, write_notice
 from .json_question import JSONModes
 from .keys import Keys
-from .notice import write_notice
 from .pending_reply import PendingReply
 from .question import Options, Question, Target, build_question, find_cut_turn
 from .recorder import Recorder
