@@ -116,6 +116,12 @@ class CnaiError(Exception):
         said = (translate(self.what), translate(self.why), self.next_step.at(self.door))
         return "; ".join(part for part in said if part)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The words of a door are functions: in another process the error has its next step as text.
+        facts = {**self.__dict__, "next_step": NextStep.of(self.next_step.at(self.door))}
+        facts.pop("door", None)
+        return type(self), (self.what,), facts
+
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: these lines are shown in place of a traceback, and the cell still fails."""
         return self.lines()

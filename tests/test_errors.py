@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from inspect import signature
@@ -216,3 +217,15 @@ def test_one_except_clause_catches_the_family() -> None:
 def test_a_failing_server_without_a_request_id_is_not_to_be_reported_with_one() -> None:
     assert "request ID" not in "\n".join(ServerError("the server failed").lines())
     assert ServerError("the server failed", request_id="req-7").lines()[-1] == "  request: req-7"
+
+
+@pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
+def test_an_error_says_the_same_in_another_process(kind: type[CnaiError]) -> None:
+    error = kind("it failed", why="so it is", next_step=change_setting("retries", 3))
+    error.door = CELL
+    there = pickle.loads(pickle.dumps(error))
+    assert type(there) is kind
+    assert (str(there), there.lines(), vars(there).keys() | {"door"}) == (
+        *(str(error), error.lines()),
+        vars(error).keys(),
+    )

@@ -234,10 +234,21 @@ class Answers(Sequence[RowAnswer]):
         return sum(bool(each.passed) for each in self._rows) / len(self._rows)
 
     def retry(self) -> Answers:
-        """Ask again for the rows that failed, and only for these; return the answers to all rows."""
-        if self._retry is None or not self.failed:
+        """Ask again for the rows that failed, and only for these; return the answers to all rows.
+
+        Raises InputError for answers that were pickled since: what asked for them is not part of it.
+        """
+        if not self.failed:
             return self
+        if self._retry is None:
+            raise InputError(
+                "what asked for these answers is not there any more, so they cannot be asked for again",
+                next_step="ask for all rows once more: what was answered is kept, and only the rest is asked",
+            )
         return self._retry()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_retry": None, "_judge": None}
 
     def to_frame(self) -> Any:
         """Return a DataFrame with a row for each answer; see `RowAnswer.to_dict`.

@@ -99,7 +99,7 @@ class Comparison(Sequence[ComparedAnswer]):
             raise InputError(
                 f"the answers have no {key!r:.60}",
                 why='it is a function of an answer, or "score" of a judge',
-                next_step="of the cheapest, for example: best(lambda reply: -reply.cost.nano)",
+                next_step="of the fastest, for example: best(lambda reply: 1 / reply.seconds)",
             )
         judged = [reply for reply in self.replies if id(reply) in scores]
         return max(judged, key=lambda reply: scores[id(reply)])

@@ -155,7 +155,7 @@ def test_a_judge_that_fails_leaves_the_answers_whole_and_says_so(
     assert "&#60;script&#62;" in table
     assert not re.search(r"<(?!/?span>)|(?<!\\)\$", table)
     assert [each.score for each in comparison] == [None, None]
-    with pytest.raises(InputError, match=r"no 'score'.*; of the cheapest, for example: best"):
+    with pytest.raises(InputError, match=r"no 'score'.*; of the fastest, for example: best"):
         comparison.best("score")
     assert "| one |" in comparison._repr_markdown_()
     assert "score" not in comparison.to_frame()

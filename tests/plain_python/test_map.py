@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import sqlite3
 import subprocess
@@ -355,6 +356,10 @@ def test_a_failure_stays_with_its_row_and_is_asked_again_alone(folder: Path, ser
         answers = session.map(["a", "b", "c"], parallel=1)
         assert [each.answer for each in answers] == ["one", "", "yes"]
         assert "this prompt is refused" in str(answers.failed[0].error)
+        saved = pickle.loads(pickle.dumps(answers))
+        assert saved.summary == answers.summary
+        with pytest.raises(InputError, match="ask for all rows once more"):
+            saved.retry()
         whole = answers.retry()
         assert [each.answer for each in whole] == ["one", "yes", "yes"]
         assert len(server.requests) == 4
