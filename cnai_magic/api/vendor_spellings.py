@@ -212,7 +212,8 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"(invalid|unknown|no such|unsupported) model\b|no models? (is |are )?loaded|models/\S+ is not found",
         r"\bmodel\b.{0,60}(decommissioned|deprecated|(has|have) been (removed|retired|shut down))",
         r"model identifier is invalid|\bmodel\b.{0,30}end of its life",  # Bedrock
-        r"could not find model|failed to load model(?! vocabulary)|\bmodel\b.{0,40}not allowed by",  # Ray, LM Studio
+        r"could not find model|failed to load model(?! vocabulary)",  # LM Studio, Ray
+        r"\bmodel\b.{0,40}not allowed by",
         r"given endpoint does not exist",  # Databricks
         r"not a valid model|can only access models",
         r"(access|permission)\b.{0,30}\bmodel\b|模型.{0,60}(不存在|未找到|不支持|未开通|已下线|无权|没有权限)",
