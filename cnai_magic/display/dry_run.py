@@ -14,7 +14,7 @@ from ..money.cost import Cost, write_sum
 from ..redaction import clean, to_one_line
 from ..session.question import Question
 
-__all__ = ["describe_body", "describe_context", "describe_question", "describe_ways"]
+__all__ = ["describe_body", "describe_context", "describe_judge", "describe_question", "describe_ways"]
 
 # Of messages before the question, and of what is sent with it, this much is shown.
 _LINES, _CHARACTERS = 6, 600
