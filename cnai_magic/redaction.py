@@ -15,6 +15,7 @@ __all__ = [
     "Cleaner",
     "KeyFilter",
     "clean",
+    "hide_encoded_keys",
     "hide_keys",
     "hide_keys_in",
     "redact",
@@ -61,7 +62,7 @@ class ApiKey:
 
     def __init__(self, value: str) -> None:
         self._value = _unwrap(value)
-        self._encoded: re.Pattern[str] | None = None
+        self._encoded: list[str] | None = None
         # All keys have the same prefix, and some servers quote them without it.
         secret = self._value.removeprefix("sk-")
         if len(secret) < _SHORTEST_SECRET:
@@ -91,13 +92,17 @@ class ApiKey:
         text = text.replace(self._secret, hidden)
         return _replace_visible(text, self._secret, hidden)
 
-    def hide_encoded(self, text: str) -> str:
+    def hide_encoded(self, text: str, word: str = "…") -> str:
         """Return `text` with this key replaced where it is in base64, hexadecimal or percents."""
         if not self._secret:
             return text
         if self._encoded is None:
-            self._encoded = re.compile("|".join(_list_encoded(self._secret)))
-        return self._encoded.sub("…", text)
+            self._encoded = _list_encoded(self._secret)
+        for coded in self._encoded:
+            # Nearly no text holds it, and that is seen at once.
+            if coded in (text if coded != coded.lower() else text.lower()):
+                text = re.sub(rf"{re.escape(coded)}[\w+/=-]*", word, text, flags=re.IGNORECASE)
+        return text
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -116,16 +121,15 @@ class ApiKey:
 
 
 def _list_encoded(secret: str) -> list[str]:
-    """Return patterns of what a key becomes where it is encoded, alone or within other text."""
+    """Return what a key becomes where it is encoded, within other text too; small letters stand for both."""
     data = secret.encode("utf-8", "replace")
-    patterns = [f"(?i:{data.hex()})", "(?i:{})".format("".join(f"%{each:02x}" for each in data))]
+    coded = [data.hex(), "".join(f"%{each:02x}" for each in data)]
     for before in range(3):
         # The characters of which all bits are the key's; the rest depends on what stands around it.
         first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6
         whole = b64encode(b"\0" * before + data + b"\0\0").decode()[first:last]
-        coded = re.escape(whole).replace("/", "[/_]").replace(re.escape("+"), "[+-]")
-        patterns.append(rf"{coded}[\w+/=-]*")
-    return patterns
+        coded += [whole, whole.replace("/", "_").replace("+", "-")]
+    return coded
 
 
 # What people copy together with a key: the name of a variable or a header before it, quotes around it.
@@ -242,6 +246,13 @@ def hide_keys(text: str, word: str = "") -> str:
     return text
 
 
+def hide_encoded_keys(text: str, word: str = "…") -> str:
+    """Return `text` with every known key replaced where it is encoded."""
+    for key in list(_known_keys):
+        text = key.hide_encoded(text, word)
+    return text
+
+
 def hide_keys_in(texts: Sequence[str]) -> Sequence[str]:
     """Return short texts with every known key replaced; nearly always in one look at all of them."""
     joined = " ".join(texts)
@@ -259,9 +270,7 @@ def redact(text: str) -> str:
     Known keys are found also where they are encoded. Where something looks like a key once invisible
     characters are removed, they are removed.
     """
-    text = hide_keys(text)
-    for key in list(_known_keys):
-        text = key.hide_encoded(text)
+    text = hide_encoded_keys(hide_keys(text))
     seen = _drop_invisible(text)
     return _KEY_SHAPE.sub(_HIDDEN, seen if _KEY_SHAPE.search(seen) else text)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
 import cnai_magic
 from cnai_magic.chat.formatters import mask_secrets
+from cnai_magic.chat.formatters.masking import MASK
+from cnai_magic.redaction import ApiKey
 
 LETTERS = "aZ3kQ9xLm7Tb2RfW8cYd4NhV6pJs1GuE5oXi0KzAqMwBnCeDrFtHyUgIvOlPj"
 
@@ -124,3 +127,11 @@ def test_no_line_of_this_package_is_masked_by_its_form() -> None:
         if mask_secrets(line)[1] and "USER:PASSWORD@" not in line
     ]
     assert wrong == []
+
+
+def test_the_key_is_masked_where_it_is_encoded() -> None:
+    ApiKey("sk-Zq7Hc9LmPw4RtY2uVbXn")
+    coded = base64.b64encode(b"user:sk-Zq7Hc9LmPw4RtY2uVbXn").decode()
+    masked, count = mask_secrets(f"{{'h': '{coded}', 'x': '{b'Zq7Hc9LmPw4RtY2uVbXn'.hex()}'}}")
+    assert count == 2
+    assert masked.endswith(f"{MASK}', 'x': '{MASK}'}}")

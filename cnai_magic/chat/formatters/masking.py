@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from ...redaction import hide_keys
+from ...redaction import hide_encoded_keys, hide_keys
 
 __all__ = ["MASK", "is_secret", "is_secret_name", "learn_secrets", "mask_secrets"]
 
@@ -178,9 +178,9 @@ def learn_secrets(environment: Mapping[str, str]) -> None:
 def mask_secrets(text: str) -> tuple[str, int]:
     """Return a text with `MASK` in place of what looks like a secret, and how many stand in it.
 
-    Known API keys and secrets of the environment are masked wherever they stand.
+    Known API keys, encoded ones too, and secrets of the environment are masked wherever they stand.
     """
-    text = hide_keys(_FORMS.sub(MASK, text), MASK)
+    text = hide_encoded_keys(hide_keys(_FORMS.sub(MASK, text), MASK), MASK)
     for secret in _of_environment:
         text = text.replace(secret, MASK)
     for pattern in (*_CONNECTIONS, *_ASSIGNED):
