@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -15,6 +15,7 @@ from ..next_steps import list_attempts
 from .order import CellPosition, Document
 from .rating import Rating, choose_latest
 from .reply import Reply
+from .verdict import Verdict
 
 __all__ = ["Attempt", "Turn", "UndecidedTurn"]
 
@@ -40,7 +41,8 @@ class Attempt:
     were sent with a former answer, because the last run of their cells had none. Where a reply is not a turn,
     `in_force` is the attempt that its cell's turn still has. `total` is what the notebook had spent,
     this reply included. `others` are attempts of the same turn that an output keeps, so that they
-    outlive the kernel. `rating` is what a person thinks of the answer, None where nobody rated it.
+    outlive the kernel. `rating` is what a person thinks of the answer, `verdict` what a judge does, None for
+    nobody.
     """
 
     reply: Reply
@@ -64,6 +66,7 @@ class Attempt:
     in_force: int = 0
     total: Spend = field(default_factory=Spend)
     rating: Rating | None = None
+    verdict: Verdict | None = None
     others: tuple[Attempt, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -205,6 +208,10 @@ class Turn:
     def find_attempt(self, number: int) -> Attempt:
         """Return the attempt of this number; raises InputError where there is none."""
         return self.attempts[self._find(number)]
+
+    def judge(self, verdicts: Mapping[str, Verdict | None]) -> None:
+        """Note what a judge thinks of attempts, by their IDs; of the others it said nothing."""
+        self.attempts = [replace(each, verdict=verdicts.get(each.id, each.verdict)) for each in self.attempts]
 
     def rate(self, answer: str, rating: Rating | None) -> None:
         """Note the rating of the answer of an ID, if it is an attempt of this turn, and has no later one."""

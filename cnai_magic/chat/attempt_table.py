@@ -17,6 +17,7 @@ def list_attempts(conversations: Iterable[KernelConversation]) -> list[dict[str,
 
     `turn` is None where it is not part of the conversation now, `in_force` tells that it is what is sent
     with later questions. `cost_usd` is None where the model has no price, `rating` where nobody rated it.
+    What a judge cost is apart: `judge_cost_usd` is the part of it that falls to the answer.
     """
     rows: dict[str, dict[str, Any]] = {}
     for conversation in conversations:
@@ -32,6 +33,7 @@ def list_attempts(conversations: Iterable[KernelConversation]) -> list[dict[str,
 
 def _build_row(conversation: str, turn: int | None, attempt: Attempt, *, in_force: bool) -> dict[str, Any]:
     reply, rating = attempt.reply, attempt.rating
+    verdict = attempt.verdict
     usage, nano = reply.usage, reply.cost.nano
     return {
         "conversation": conversation,
@@ -57,5 +59,9 @@ def _build_row(conversation: str, turn: int | None, attempt: Attempt, *, in_forc
         "finish_reason": reply.finish_reason,
         "rating": None if rating is None else rating.value,
         "note": "" if rating is None else rating.note,
+        "score": None if verdict is None else verdict.score,
+        "reason": "" if verdict is None else verdict.reason,
+        "judge": "" if verdict is None else verdict.judge,
+        "judge_cost_usd": None if verdict is None or verdict.cost.nano is None else verdict.cost.nano / 10**9,
         "id": attempt.id,
     }

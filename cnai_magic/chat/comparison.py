@@ -18,6 +18,7 @@ from .expectation import make_expectation
 from .json_table import make_frame
 from .judging import Judge, Judgement, JudgeOptions
 from .reply import Reply
+from .verdict import Verdict, share_cost
 
 if TYPE_CHECKING:
     from .conversation import KernelConversation
@@ -38,7 +39,7 @@ class Comparison(Sequence[ComparedAnswer]):
     def __init__(
         self,
         answers: Sequence[ComparedAnswer],
-        keep: Callable[[str], tuple[KernelConversation, Turn]],
+        keep: Callable[[UndecidedTurn, str], tuple[KernelConversation, Turn]],
         judge: Judge | None = None,
         turn: UndecidedTurn | None = None,
     ) -> None:
@@ -142,7 +143,18 @@ class Comparison(Sequence[ComparedAnswer]):
             else replace(each, score=score.mean, scores=score.scores, reason=score.reason)
             for each, score in zip(self._answers, scores, strict=True)
         ]
+        self._keep_verdicts(share_cost(self.judgement, scores))
         return self
+
+    def _keep_verdicts(self, verdicts: Sequence[Verdict | None]) -> None:
+        """Let the attempts of the turn, undecided or kept, have what the judge thinks of them."""
+        pairs = zip(self._answers, verdicts, strict=True)
+        by_id = {each.reply.id: verdict for each, verdict in pairs if each.reply is not None}
+        if self.turn is not None:
+            attempts = (replace(each, verdict=by_id.get(each.id)) for each in self.turn.attempts)
+            self.turn = replace(self.turn, attempts=tuple(attempts))
+        if self.kept_in is not None:
+            self.kept_in[1].judge(by_id)
 
     @property
     def share(self) -> float:
@@ -173,7 +185,8 @@ class Comparison(Sequence[ComparedAnswer]):
             raise InputError("an empty answer cannot be kept", next_step="keep another one")
         if self.kept_in is not None:
             raise self._explain_kept(found[0], *self.kept_in)
-        self.kept_in = self._keep(found[0].id)
+        assert self.turn is not None, "an answer came"
+        self.kept_in = self._keep(self.turn, found[0].id)
         self.kept_in[1].display_id = self.display_id
         self.kept = found[0]
         return self.kept_in

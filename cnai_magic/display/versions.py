@@ -61,6 +61,7 @@ class Versions:
         self._replies = [turn.attempts[index].reply for index in shown]
         self._numbers = [turn.attempts[index].number for index in shown]
         self._ratings = [str(turn.attempts[index].rating or "") for index in shown]
+        self._verdicts = [str(turn.attempts[index].verdict or "") for index in shown]
         self._current = shown.index(turn.current)
         title = f"Turn {number} of {to_one_line(conversation)}: {count} attempt{'s' * (count != 1)}"
         self._title = translate(title)
@@ -81,6 +82,8 @@ class Versions:
             lines += [translate("Reply:"), *_indent(_cut(text)), translate(to_one_line(reply.summary))]
             if self._ratings[index]:
                 lines.append(clean(f"{translate('Rating:')} {self._ratings[index]}"))
+            if self._verdicts[index]:
+                lines.append(clean(f"{translate('Judge:')} {self._verdicts[index]}"))
         return "\n".join([*lines, "", self._note])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -104,6 +107,8 @@ class Versions:
         rows.append(self._build_row("Time", [f"{reply.seconds:.1f} s" for reply in replies]))
         if any(self._ratings):
             rows.append(self._build_row("Rating", [escape_html(clean(each)) for each in self._ratings]))
+        if any(self._verdicts):
+            rows.append(self._build_row("Judge", [escape_html(clean(each)) for each in self._verdicts]))
         if any(reply.ended for reply in replies):
             rows.append(self._build_row("Ended", [_escape(reply.ended) for reply in replies]))
         names = "".join(

@@ -33,6 +33,6 @@ def _write_cell(name: str, value: Any) -> object:
         return value.isoformat(timespec="milliseconds")
     if isinstance(value, dict):
         return escape_csv(json.dumps(value, ensure_ascii=False))
-    if name == "cost_usd" and value is not None:
+    if name in ("cost_usd", "judge_cost_usd") and value is not None:
         return f"{value:.9f}"
     return escape_csv(value) if isinstance(value, str) else value

@@ -53,7 +53,7 @@ class SavedComparison:
     answers: tuple[ComparedAnswer, ...]
     judgement: Judgement | None = None
 
-    def build(self, keep: Callable[[str], tuple[KernelConversation, Turn]]) -> Comparison:
+    def build(self, keep: Callable[[UndecidedTurn, str], tuple[KernelConversation, Turn]]) -> Comparison:
         """Return it as it was when it was shown; `keep` lets one answer join the conversation."""
         comparison = Comparison(self.answers, keep, turn=self.turn)
         comparison.judgement = self.judgement
@@ -75,8 +75,6 @@ def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
         about |= {"varied": dump_parameters(answer.varied), "sample": answer.sample}
         if answer.passed is not None:
             about["passed"] = answer.passed
-        if answer.score is not None:
-            about |= {"scores": list(answer.scores), "reason": clean(answer.reason)}
         if answer.reply is None or answer.reply.id not in by_id:
             failed.append({**about, "model": clean(answer.model), "error": clean(str(answer.error))})
             continue
@@ -151,8 +149,12 @@ def read_comparison(about: Mapping[str, Any], cell: str | None) -> SavedComparis
     for each, attempt in zip(raw, attempts, strict=True):
         facts: Mapping[str, Any] = read_mapping(each.get("compared"))
         first = read_seconds(facts, "first_token") if "first_token" in facts else None
-        reply = replace(attempt.reply, first_token_after=first)
-        answers.append(_read_answer(facts, reply.model, reply=reply))
+        reply, verdict = replace(attempt.reply, first_token_after=first), attempt.verdict
+        answer = _read_answer(facts, reply.model, reply=reply)
+        if verdict is not None:
+            scores, reason = verdict.scores, verdict.reason
+            answer = replace(answer, score=verdict.score, scores=scores, reason=reason)
+        answers.append(answer)
     for facts in map(read_mapping, failed[:_MOST]):
         error = CnaiError(read_text(facts, "error", ""))
         answers.append(_read_answer(facts, read_name(facts, "model"), error=error))
@@ -186,17 +188,11 @@ def _read_judgement(about: Mapping[str, Any]) -> Judgement:
 
 
 def _read_answer(about: Mapping[str, Any], model: str, **came: Any) -> ComparedAnswer:
-    scores = about.get("scores", [])
-    if not isinstance(scores, list) or not all(type(each) is int and 1 <= each <= 5 for each in scores):
-        raise InputError("its scores are not from 1 to 5")
     return ComparedAnswer(
         read_count(about, "number"),
         model,
         check_parameters(read_mapping(about.get("varied", {}))),
         read_count(about, "sample", 1),
         passed=read_flag(about, "passed") if "passed" in about else None,
-        score=sum(scores) / len(scores) if scores else None,
-        scores=tuple(scores),
-        reason=read_text(about, "reason", ""),
         **came,
     )

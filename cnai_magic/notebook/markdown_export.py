@@ -34,6 +34,8 @@ def _write_parts(conversation: KernelConversation) -> Iterator[str]:
         yield f"{_write_heading(3, reply.summary)}\n\n{reply.markdown}".rstrip("\n")
         if turn.attempt.rating:
             yield escape_markdown(f"Rating: {turn.attempt.rating}")
+        if turn.attempt.verdict:
+            yield escape_markdown(f"Judge: {turn.attempt.verdict}")
 
 
 def _write_section(level: int, title: str, text: str) -> str:

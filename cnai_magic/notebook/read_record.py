@@ -19,6 +19,7 @@ from ..chat.attempt import Attempt
 from ..chat.rating import Rating, make_rating
 from ..chat.reply import Reply
 from ..chat.token_table import TokenTable
+from ..chat.verdict import Verdict
 from ..errors import InputError
 from ..money.cost import Cost, Spend
 from ..redaction import clean, replace_surrogates
@@ -210,6 +211,7 @@ def read_attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt, 
         began=read_flag(about, "began"),
         with_code=read_flag(about, "with_code"),
         rating=_read_sound_rating(about),
+        verdict=_read_verdict(about),
         total=_UNKNOWN,
         others=others,
     )
@@ -219,6 +221,20 @@ def _read_sound_rating(about: Mapping[str, Any]) -> Rating | None:
     """Return the rating of an answer; one that is not sound is no reason to lose the answer."""
     try:
         return read_rating(read_mapping(about["rating"])) if "rating" in about else None
+    except InputError:
+        return None
+
+
+def _read_verdict(about: Mapping[str, Any]) -> Verdict | None:
+    """Return what a judge thinks of an answer; nothing where that is not sound."""
+    try:
+        given = read_mapping(about["verdict"]) if "verdict" in about else {}
+        scores, nano = given.get("scores", []), given.get("cost")
+        if not isinstance(scores, list) or not all(type(each) is int and 1 <= each <= 5 for each in scores):
+            return None
+        cost = Cost(None if nano is None else read_count(given, "cost"), read_flag(given, "cost_estimated"))
+        judge, reason = read_name(given, "judge", ""), read_text(given, "reason", "")
+        return Verdict(judge, tuple(scores), reason, cost, read_flag(given, "demo")) if scores else None
     except InputError:
         return None
 

@@ -22,6 +22,7 @@ from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.rating import Rating
 from ..chat.reply import Reply
 from ..chat.tool_steps import ShownCall, list_calls
+from ..chat.verdict import Verdict
 from ..languages import translate
 from ..money.cost import Cost
 from ..redaction import clean, hide_keys, strip_controls
@@ -152,6 +153,12 @@ def build_answer_record(conversation: str, turn: Turn, most_attempts: int) -> di
     return {**about, "others": [record_whole(each) for each in others]} if others else about
 
 
+def _record_verdict(verdict: Verdict) -> dict[str, Any]:
+    about: dict[str, Any] = {"judge": clean(verdict.judge), "scores": list(verdict.scores)}
+    about |= {"reason": clean(verdict.reason), "cost": verdict.cost.nano, "demo": verdict.demo}
+    return {**about, "cost_estimated": True} if verdict.cost.estimated else about
+
+
 def record_rating(rating: Rating) -> dict[str, Any]:
     """Return a rating as it is written; without a value it was taken away."""
     about: dict[str, Any] = {"time": format_time(rating.time)}
@@ -272,6 +279,8 @@ def _record(attempt: Attempt) -> dict[str, Any]:
             about[name] = clean(getattr(attempt, name))
     if attempt.rating is not None:
         about["rating"] = record_rating(attempt.rating)
+    if attempt.verdict is not None:
+        about["verdict"] = _record_verdict(attempt.verdict)
     for name in ("began", "appended", "chosen", "with_code"):
         if getattr(attempt, name):
             about[name] = True

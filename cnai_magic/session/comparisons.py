@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from .recorder import Recorder
@@ -82,6 +81,6 @@ class Comparisons:
         if saved.turn.id in self._by_id:
             return
         before = self.latest
-        self.add(saved.build(partial(self._recorder.keep, saved.turn)))
+        self.add(saved.build(self._recorder.keep))
         if not latest or before is not None:
             self.latest = before

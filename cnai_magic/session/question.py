@@ -54,7 +54,8 @@ class Options:
     of the answer goes into a cell of its own. `go_on` asks for the rest of an answer that was cut: of the
     cell, or the last one of the conversation. `tools` are functions that the model may call. `origins` name
     what set a parameter, where the question itself did not. `to_confirm` tells that it is not sent where
-    it may cost more than `confirm_above`.
+    it may cost more than `confirm_above`. `charged_as` stands in the ledger for the conversation, where it is
+    asked outside of any.
     """
 
     model: str = ""
@@ -72,6 +73,7 @@ class Options:
     tools: tuple[Tool, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
     to_confirm: bool = False
+    charged_as: str = ""
 
     def attaching(self, more: Iterable[Attachment]) -> Options:
         """Return the same options with more attachments: images come first, as they are sent."""

@@ -181,7 +181,7 @@ class RequestCharges:
         question = self._question
         return Charge(
             model=self._request.model,
-            conversation="" if question.options.once else question.conversation.name,
+            conversation=question.options.charged_as if question.options.once else question.conversation.name,
             usage=usage,
             cost=cost_of(usage, question.lookup.price),
             demo=question.demo,

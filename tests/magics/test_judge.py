@@ -41,7 +41,19 @@ def test_compared_answers_are_scored_by_a_saved_rubric(kernel: Kernel) -> None:
     assert kernel.value("both.replies[0].prompt") == "What is the capital of France?"
     assert kernel.value("both.best('score').text") == "The capital of France is **Paris**."
     assert "3 requests" not in table
-    assert kernel.value("len(session.book.charges)") == 4
+    charged = kernel.value("[each.conversation for each in session.book.charges]")
+    assert charged == ["main", "main", "(judge)", "(judge)"]
+    # What the judge thinks, and what it cost, stays with each answer: in all ways to see attempts again.
+    kernel.run("%cnai_chat versions --keep 1", "b")
+    shown = kernel.run("%cnai_chat versions", "c").of("display_data")[0]["data"]
+    assert "Judge: 5 · demo-guide, demo credit " in shown["text/plain"]
+    assert "Judge: 1 · demo-guide, demo credit " in shown["text/plain"]
+    kernel.run("%cnai_chat export attempts.csv\n%cnai_chat export attempts.md", "d")
+    kernel.run("import csv\nlines = list(csv.DictReader(open('attempts.csv', encoding='utf-8-sig')))")
+    assert kernel.value("[each['score'] for each in lines]") == ["5.0", "1.0"]
+    costs = kernel.value("[each['judge_cost_usd'] for each in lines]")
+    assert round(sum(map(float, costs)) * 10**9) == kernel.value("both.judgement.cost.nano")
+    assert "Judge: 5" in kernel.value("open('attempts.md', encoding='utf-8').read()")
 
 
 def test_rows_are_scored_and_what_fails_of_the_judge_is_said(kernel: Kernel) -> None:

@@ -146,7 +146,7 @@ def _build_comparison(
     ]
     first = columns[0].question
     turn = recorder.describe_undecided(first, [each.reply for each in answers if each.reply])
-    return Comparison(answers, partial(recorder.keep, turn), partial(judge, first.request.messages), turn)
+    return Comparison(answers, recorder.keep, partial(judge, first.request.messages), turn)
 
 
 def _make_columns(

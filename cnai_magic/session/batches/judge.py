@@ -83,7 +83,13 @@ def build_judge_options(options: JudgeOptions, answers: int) -> Options:
     if not isinstance(options.model, str) or not options.model.strip():
         raise InputError(f"the model that judges is {options.model!r:.60}", parameter="model")
     parameters = {**options.parameters, "schema": build_score_schema(answers)}
-    return Options(model=options.model, system=SYSTEM, parameters=parameters, to_confirm=options.to_confirm)
+    return Options(
+        model=options.model,
+        system=SYSTEM,
+        parameters=parameters,
+        to_confirm=options.to_confirm,
+        charged_as="(judge)",
+    )
 
 
 def _judge(

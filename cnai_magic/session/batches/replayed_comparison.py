@@ -140,9 +140,7 @@ def _build_comparison(
         else replace(each.about, reply=replies[each.attempt.id], passed=None)
         for each in columns
     ]
-    comparison = Comparison(
-        answers, partial(recorder.keep, turn), partial(judge, first.request.messages), turn
-    )
+    comparison = Comparison(answers, recorder.keep, partial(judge, first.request.messages), turn)
     if former is not None:
         comparison.judgement = former.judgement
     return comparison
