@@ -88,12 +88,12 @@ _OWNED = {
 }
 # Pure packages and modules do no I/O: they open nothing, and know neither clock nor network nor threads.
 _PURE = {
-    "api.answering_model",
     "api.billing",
     "api.image_data",
     "api.json_format",
     "api.message_parts",
     "api.messages",
+    "api.model_facts",
     "api.reader",
     "api.thinking",
     "api.tokens",

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from ..next_steps import list_models
 from ..redaction import replace_surrogates
-from .answering_model import LONGEST_NAME
 from .extra_fields import join_fields
 from .json_format import JsonMode, describe_schema, response_format
 from .logprobs import TokenProbability
@@ -33,6 +32,7 @@ from .message_parts import (
     read_part,
     read_tool_call,
 )
+from .model_facts import LONGEST_NAME
 from .parameters import BY_NAME, ParameterValue, check_parameters
 from .prefixes import PrefixWay, find_prefix_way
 from .thinking_control import fill_reasoning, thinking_fields

@@ -9,14 +9,26 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatch
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
 from ..errors import NotAStreamError
 from .vendor_errors import find_error, quote
 
-__all__ = ["Model", "ModelFacts", "complete_facts", "read_facts", "read_models"]
+__all__ = [
+    "LONGEST_NAME",
+    "Model",
+    "ModelFacts",
+    "complete_facts",
+    "describe_models",
+    "find_answering_model",
+    "read_facts",
+    "read_models",
+]
+
+LONGEST_NAME = 200
+"""Characters of the longest name of a model that is asked, or that an answer keeps."""
 
 # More than any model reads: a larger number is not the length of a context.
 _LONGEST_CONTEXT = 100_000_000
@@ -139,3 +151,21 @@ def read_models(body: Mapping[str, Any]) -> list[Model]:
 
 def _find_name(item: Mapping[str, Any]) -> str:
     return next((item[name] for name in _ID_NAMES if isinstance(item.get(name), str) and item[name]), "")
+
+
+@lru_cache(256)
+def find_answering_model(asked: str, named: str) -> str:
+    """Return the model that a server `named` in its answer, "" if it is the one that was `asked`.
+
+    Differences of case, Google's `models/` and a provider's name that the answer leaves out do not count. A
+    date, an alias (`-latest`) and a provider's name that the answer adds do: they say which model it was.
+    """
+    named = " ".join("".join(each if each.isprintable() else " " for each in named).split())
+    named = named[:LONGEST_NAME]
+    wanted, got = (name.strip().casefold().removeprefix("models/") for name in (asked, named))
+    return "" if got == wanted or wanted.endswith(f"/{got}") else named
+
+
+def describe_models(model: str, answered_by: str) -> str:
+    """Return the model that was asked and, if another one answered, that one too."""
+    return f"{model}, answered by {answered_by}" if answered_by else model

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
-from ..api.answering_model import describe_models
 from ..api.message_parts import Part
 from ..api.messages import Message
+from ..api.model_facts import describe_models
 from ..api.parameters import ParameterValue
 from ..api.token_usage import Usage
 from ..errors import InputError

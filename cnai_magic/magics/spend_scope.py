@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ..api.answering_model import describe_models
+from ..api.model_facts import describe_models
 from ..display.spend import ScopeTotal
 from ..errors import InputError, LedgerError
 from ..money.cost import Charge, Record, Spend, choose_account

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from ..api.answering_model import describe_models
+from ..api.model_facts import describe_models
 from ..errors import LedgerError
 from .cost import Charge, Spend
 from .sqlite_rows import (

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
-from ..api.answering_model import find_answering_model
 from ..api.logprobs import TokenProbability
 from ..api.messages import ChatRequest, Chunk, Message
+from ..api.model_facts import find_answering_model
 from ..api.thinking_control import describe_effect, has_thought
 from ..api.token_usage import Usage
 from ..money.budget import TokenBudget

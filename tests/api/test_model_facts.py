@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.model_facts import ModelFacts, _read_table, complete_facts, read_facts
+from cnai_magic.api.model_facts import (
+    ModelFacts,
+    _read_table,
+    complete_facts,
+    find_answering_model,
+    read_facts,
+)
 
 # As servers list a model.
 LISTED: list[tuple[dict[str, Any], ModelFacts]] = [
@@ -73,3 +79,29 @@ def test_each_entry_of_the_table_is_sound() -> None:
         assert pattern == pattern.lower()
         assert facts != ModelFacts()
         assert 0 <= facts.context <= 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "named", "shown"),
+    [
+        ("deepseek-chat", "deepseek-chat", ""),
+        ("deepseek-chat", "", ""),
+        ("DeepSeek-Chat", "deepseek-chat", ""),
+        ("gemini-2.5-flash", "models/gemini-2.5-flash", ""),
+        ("models/gemini-2.5-flash", "gemini-2.5-flash", ""),
+        ("openai/gpt-4o", "gpt-4o", ""),
+        ("deepseek-chat", " deepseek-chat\n", ""),
+        ("deepseek-chat", "qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b"),
+        ("gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-2024-08-06"),
+        ("claude-3-5-sonnet-latest", "claude-3-5-sonnet-20241022", "claude-3-5-sonnet-20241022"),
+        ("gpt-4o", "openai/gpt-4o", "openai/gpt-4o"),
+        ("Qwen/Qwen3-8B", "Pro/Qwen/Qwen3-8B", "Pro/Qwen/Qwen3-8B"),
+        ("ep-20250101-abcde", "doubao-1-5-pro-32k-250115", "doubao-1-5-pro-32k-250115"),
+        ("chat", "deepseek-chat", "deepseek-chat"),
+        ("m", "/models/qwen.gguf", "/models/qwen.gguf"),
+        ("m", "a\x1b[31m\u202eb", "a [31m b"),
+        ("m", "x" * 300, "x" * 200),
+    ],
+)
+def test_the_answering_model_is_named_where_it_is_another(asked: str, named: str, shown: str) -> None:
+    assert find_answering_model(asked, named) == shown

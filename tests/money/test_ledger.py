@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from cnai_magic.api.answering_model import describe_models
+from cnai_magic.api.model_facts import describe_models
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import BudgetError, InputError, LedgerError
 from cnai_magic.magics.cell_words import CELL
@@ -94,7 +94,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from cnai_magic.errors import BudgetError, LedgerError
 from cnai_magic.money.ledger import Ledger
-from cnai_magic.api.answering_model import describe_models
+from cnai_magic.api.model_facts import describe_models
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.money.cost import Charge, Cost
 

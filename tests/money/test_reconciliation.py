@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.answering_model import describe_models
+from cnai_magic.api.model_facts import describe_models
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition
