@@ -33,7 +33,7 @@ from .row_progress import Progress
 if TYPE_CHECKING:
     from ...api.client import Client
 
-__all__ = ["AskJudge", "Variant", "Ways", "compare", "list_variants"]
+__all__ = ["AskJudge", "PlanJudge", "Variant", "Ways", "compare", "list_variants"]
 
 # More answers than this to one question are refused: they are a mistake.
 _MOST = 100
