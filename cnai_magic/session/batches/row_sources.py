@@ -16,7 +16,7 @@ from ..text_file import read_text_file
 from .row_files import LineRows, name_columns, read_row_file
 from .row_prompts import RowPrompts
 
-__all__ = ["read_rows", "render_rows"]
+__all__ = ["FrameRows", "read_rows", "render_rows"]
 
 _NAMES = "name a list, a table, a dict of columns, or a file (.csv, .tsv, .jsonl, .json)"
 
