@@ -158,6 +158,7 @@ class ThinkingTags:
         self._left = self._answering = False
         self._begun = False
         self._held = ""
+        self._blank: list[str] = []
         # Whether it may be a thought of gpt-oss without signs, as its first letters say.
         self._unsigned, self._beginning = True, ""
         # What was returned as answer: the last pieces, and what has to be known of those before them.
@@ -186,8 +187,12 @@ class ThinkingTags:
     def _split(self, text: str) -> Split:
         if self._channels is not None:
             return Split(*self._channels.split(text))
-        text = self._held + text
+        if self._waiting and text.isspace():
+            self._blank.append(text)  # joined once: a model may write nothing else for very long
+            return Split()
+        text = "".join((*self._blank, self._held, text))
         self._held = ""
+        self._blank.clear()
         if self._left:
             if self._answering:
                 return Split(self._drop_ends(text))
@@ -217,12 +222,17 @@ class ThinkingTags:
         """Return what was held back, at the end of the answer."""
         if self._channels is not None:
             return Split(*self._channels.split("", ended=True))
-        held, self._held = self._held, ""
+        held, self._held = "".join((*self._blank, self._held)), ""
         if self._closers and not self._left:
             return Split("", held)
         if held and not self._left and self.watching:
             return self._find_unpaired(held, ended=True)
         return Split(held)
+
+    @property
+    def _waiting(self) -> bool:
+        """Whether nothing but white space has come."""
+        return not (self._begun or self._closers or self._left or self._held)
 
     def _open(self, tag: str) -> None:
         self._left = False

@@ -95,7 +95,7 @@ _MESSAGES = (
 _DEEPEST = 4
 
 _ESCAPE = re.compile(r"\\(?:u00([2-7][0-9a-fA-F])|/)")
-_REQUEST_ID = re.compile(r"\s*\(request id: ?([\w-]+)\)", re.IGNORECASE)
+_REQUEST_ID = re.compile(r"(?<!\s)\s*\(request id: ?([\w-]+)\)", re.IGNORECASE)
 # How large the context is, in the words of servers. The first that is found counts.
 _LIMITS = tuple(
     re.compile(pattern, re.IGNORECASE)

@@ -297,7 +297,7 @@ def _may_be_bare(text: str, names: Collection[str]) -> bool:
     named = _NAMED_IN_JSON.search(text[:_LONGEST_HEAD])
     if named is not None and named[1] not in names:
         return False
-    fence = _FENCE.match(text)
+    fence = _FENCE.match(text[:_LONGEST_HEAD])
     begin = re.sub(r"\s", "", text[fence.end() if fence else 0 :][:64]).removeprefix("[")
     return any(each.startswith(begin) or begin.startswith(each) for each in _BARE)
 

@@ -125,6 +125,10 @@ def test_an_answer_that_speaks_of_a_tag_stays_whole(text: str) -> None:
         assert split(pieces) == (text, ""), pieces
 
 
+def test_a_model_that_writes_white_space_alone_costs_linear_time() -> None:
+    assert split(["\n"] * 300_000 + ["four"]) == ("\n" * 300_000 + "four", "")
+
+
 def test_very_many_tags_cost_linear_time() -> None:
     text = "so `</think>` " * 20_000
     assert split([text[i : i + 50] for i in range(0, len(text), 50)]) == (text, "")

@@ -107,7 +107,7 @@ _CONNECTIONS = (
         r"|access[_-]?token)[ \t]*[:=][ \t]*)(?=[^\s\d]*\d)(?=[^\sa-z]*[a-z])[^\s\"'()\[\]{},<>=]{8,}[ \t]*$"
     ),
     # a line of a file of AWS
-    re.compile(r"(?m)^(\s*aws_(?:secret_access_key|session_token)\s*=\s*)[A-Za-z0-9+/=]{20,}"),
+    re.compile(r"(?m)^([ \t]*aws_(?:secret_access_key|session_token)\s*=\s*)[A-Za-z0-9+/=]{20,}"),
 )
 """What is masked behind the words that introduce it."""
 
