@@ -14,12 +14,15 @@ from typing import Any
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.cell_run import CellRun
 from cnai_magic.display.line import Recorded
+from cnai_magic.display.shown_comparison import ShownComparison
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.notebook.restore import restore
 from cnai_magic.notebook.saved_outputs import SavedCell
 from cnai_magic.redaction import ApiKey
+from cnai_magic.session.batches.batch_view import BatchView
+from cnai_magic.session.batches.compare import Ways
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import find_cut_turn
 from cnai_magic.session.view import View
@@ -33,11 +36,15 @@ __all__ = ["Ask", "WorkingNotebook"]
 
 @dataclass(frozen=True)
 class Ask:
-    """A question: its options; whether it is "answered", "refused", "broken", "cut", "empty"; its text."""
+    """A question: its options; whether it is "answered", "refused", "broken", "cut", "empty"; its text.
+
+    `times` above 1 asks it so often at once, for answers of which one may be kept.
+    """
 
     options: dict[str, Any] = field(default_factory=dict)
     outcome: str = "answered"
     prompt: str = ""
+    times: int = 1
 
 
 Step = Ask | str
@@ -77,7 +84,11 @@ class WorkingNotebook:
         self.session.close()
         self._use(self._begin())
         self.session.settings.save_attempts = settings.save_attempts
-        self.session.cells.restore(restore(self.saved()))
+        restored = restore(self.saved())
+        self.session.cells.restore(restored)
+        for each in restored.comparisons:
+            latest = restored.undecided and each is restored.comparisons[-1]
+            self.session.comparisons.restore(each, latest=latest)
 
     def run(self, cell: str, *steps: Step) -> bool:
         """Run a cell; return whether all of it succeeded."""
@@ -87,7 +98,10 @@ class WorkingNotebook:
         succeeded = False
         try:
             for step in steps:
-                self._command(run, outputs, step) if isinstance(step, str) else self._ask(run, outputs, step)
+                if isinstance(step, str):
+                    self._command(run, outputs, step)
+                else:
+                    (self._compare if step.times > 1 else self._ask)(run, outputs, step)
             succeeded = True
         except CnaiError:
             pass
@@ -141,6 +155,22 @@ class WorkingNotebook:
         once = step.options.get("once")
         if latest is not None and (once or latest.turn):
             run.answer("" if once else latest.conversation, position)
+
+    def _compare(self, run: CellRun, outputs: dict[str, dict[str, Any]], step: Ask) -> None:
+        self.count += 1
+        self.server.always(sse(f"one of {self.count}"))
+        position, session = run.ask(), self.session
+        ways = Ways([""], {}, step.times)
+        compared = session.compare(
+            f"question {self.count}", options_of(step.options), ways, position=position, view=BatchView()
+        )
+        if session.conversations.in_use.turn_at(position) is not None:
+            run.answer(session.conversations.in_use.name, position)
+        shown = ShownComparison(compared)
+        compared.display_id = f"compared {self.count}"
+        data, about = shown._repr_mimebundle_()
+        outputs[compared.display_id] = {"data": data, "metadata": json.loads(json.dumps(about))}
+        run.show(compared.display_id, shown)
 
     def _command(self, run: CellRun, outputs: dict[str, dict[str, Any]], line: str) -> None:
         position = run.count_command()

@@ -48,6 +48,7 @@ _ASKS = st.builds(
     st.sampled_from(_OPTIONS),
     st.sampled_from(["answered"] * 8 + ["cut"] * 3 + ["refused", "broken", "empty"]),
 )
+_COMPARES = st.sampled_from([Ask(times=2), Ask({"chat": "plan"}, times=2)])
 _NUMBERS = st.integers(min_value=1, max_value=3)
 _COMMANDS = st.one_of(
     st.sampled_from(["undo", "fork", "fork --at 1", "fork side --at 2", "fork side", "new", "new plan"]),
@@ -57,6 +58,8 @@ _COMMANDS = st.one_of(
     st.builds("rate {} {}".format, _NUMBERS, st.sampled_from(["good", "3 so so", "none"])),
     st.builds("rate {} {} 5".format, _NUMBERS, _NUMBERS),
     st.builds("versions {} --keep {}".format, _NUMBERS, _NUMBERS),
+    st.builds("versions --keep {}".format, _NUMBERS),
+    st.builds("versions --keep {}".format, _NUMBERS),
     st.builds("rate {} {} {}".format, _NUMBERS, _NUMBERS, st.sampled_from(["good why", "4", "none"])),
 )
 _QUESTIONS = st.tuples(st.sampled_from("abcd"), st.just([Ask()]) | st.lists(_ASKS, min_size=1, max_size=3))
@@ -65,7 +68,10 @@ _MIXED = st.tuples(st.sampled_from("ax"), st.lists(_ASKS | _COMMANDS, min_size=1
 _RESTART = st.just(("", []))
 # Commands stand among the questions.
 _DOCUMENT = ["v", "a", "w", "b", "x", "c", "y", "d", "z", "new"]
-_STEPS = st.lists(_QUESTIONS | _QUESTIONS | _CHANGES | _CHANGES | _MIXED | _RESTART, min_size=6, max_size=20)
+_COMPARISONS = st.tuples(st.sampled_from("abcd"), st.lists(_COMPARES | _ASKS, min_size=1, max_size=2))
+_STEPS = st.lists(
+    _QUESTIONS | _QUESTIONS | _COMPARISONS | _CHANGES | _CHANGES | _MIXED | _RESTART, min_size=6, max_size=20
+)
 
 
 @random_examples()
