@@ -398,7 +398,8 @@ def test_rows_are_asked_resumed_and_retried(compare_and_batch: FrontEnd) -> None
     assert "4 rows · 4 answered · 3 of them before" in shown(cell_of(notebook, "over-again"))
     assert "\n4 Grace Hopper 85 " in shown(cell_of(notebook, "frame"))
     assert cell_of(notebook, "stopped").outputs[-1].ename == "BudgetError"
-    assert "3 answered · 2 failed" in cell_of(notebook, "stopped").outputs[0].data["text/plain"]
+    table = cell_of(notebook, "stopped").outputs[0].data["text/plain"]
+    assert "3 answered · 2 left out: the question does not fit the budget" in table
     assert "5 answered · 3 of them before" in shown(cell_of(notebook, "retry"))
 
 
