@@ -32,7 +32,9 @@ class FrontEnd(NotebookClient):
     """
 
     def __init__(self, notebook: NotebookNode, *, watched: bool = True, **settings: Any) -> None:
-        super().__init__(notebook, timeout=120, kernel_manager_class=_KernelManager, **settings)
+        # After 4 s nbclient would leave out, without a word, what a cell has to show after its reply.
+        patience = {"timeout": 120, "iopub_timeout": 120, "raise_on_iopub_timeout": True}
+        super().__init__(notebook, kernel_manager_class=_KernelManager, **patience, **settings)
         self._watched = watched
         self._cell = ""
 
