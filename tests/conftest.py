@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import socket
@@ -28,6 +29,11 @@ sys.modules[_GRAMMAR] = None  # type: ignore[assignment]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests in a browser: they take longest, and share servers that start once."""
     items.sort(key=lambda item: not item.nodeid.startswith(_BROWSER))
+
+
+def pytest_collection_finish() -> None:
+    """Leave some thousand tests, which stay, out of each collection of garbage."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
