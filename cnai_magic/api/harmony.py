@@ -16,6 +16,7 @@ HARMONY_OPENERS = ("<|channel|>", "<|start|>assistant")
 
 _SIGNS = ("<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|return|>", "<|call|>")
 _SIGN = re.compile("|".join(map(re.escape, _SIGNS)))
+_CALLED = re.compile(r" to=functions\.([\w-]+)")
 _TAIL = re.compile(r"<(?:\|(?:[a-z]{1,7}(?:\|)?)?)?\Z")
 # A head names the role, the channel, and what it is written to: more text than this is not a head.
 _LONGEST_HEAD = 200
@@ -24,7 +25,8 @@ _LONGEST_HEAD = 200
 class HarmonyChannels:
     """Splits one answer, which comes in pieces, into the text for the person and the reasoning.
 
-    The reasoning is the channel `analysis`, and what is written to a function.
+    The reasoning is the channel `analysis`, and what is written to tools of the model's own. What is written
+    to a function is a call in the text, as `written_calls` reads it.
     """
 
     def __init__(self) -> None:
@@ -33,7 +35,7 @@ class HarmonyChannels:
         self._thinks = False
         # What was written before, so that messages of one kind do not run into each other.
         self._wrote = {True: False, False: False}
-        self._gap = ""
+        self._gap = self._end_of_call = ""
 
     def split(self, text: str, *, ended: bool = False) -> tuple[str, str]:
         """Return as much of the text and of the reasoning as is decided; all of it where it has `ended`."""
@@ -48,19 +50,30 @@ class HarmonyChannels:
             at = sign.end()
         self._take(text[at : len(text) - len(self._held)], pieces)
         if ended:
+            self._close_call(pieces)
             self._release(pieces)
         return "".join(pieces[False]), "".join(pieces[True])
 
     def _follow(self, sign: str, pieces: dict[bool, list[str]]) -> None:
+        if sign != "<|message|>":
+            self._close_call(pieces)
         if sign == "<|message|>" and self._head is not None:
             channel = self._head.rpartition("<|channel|>")[2]
-            self._thinks = channel.strip().startswith("analysis") or " to=" in self._head
+            called = _CALLED.search(self._head)
+            self._thinks = channel.strip().startswith("analysis") or (" to=" in self._head and not called)
             self._begin()
+            if called:
+                self._take(f'<tool_call>{{"name": "{called[1]}", "arguments": ', pieces)
+                self._end_of_call = "}</tool_call>"
         elif sign == "<|channel|>":
             self._head = f"{self._head or ''}{sign}"
         elif sign == "<|start|>" or self._head is None:
             self._release(pieces)
             self._head = ""
+
+    def _close_call(self, pieces: dict[bool, list[str]]) -> None:
+        end, self._end_of_call = self._end_of_call, ""
+        self._take(end, pieces)
 
     def _begin(self) -> None:
         self._head = None

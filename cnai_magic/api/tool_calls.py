@@ -8,6 +8,7 @@ fragment, or use `function_call`, the predecessor of `tool_calls`. Nothing here 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ from .message_parts import ToolCall
 __all__ = ["CallReader", "CalledTools", "write_tools"]
 
 _MOST_CALLS = 128
+# gpt-oss and Kimi, Gemini; Kimi numbers its calls.
+_AROUND_NAME = re.compile(r"^(?:functions|default_api|tools)[.:]|:\d+$")
 # As Mistral wants them: nine letters and digits.
 _ID_LENGTH = 9
 
@@ -101,7 +104,7 @@ class CallReader:
         found = tuple(
             ToolCall(
                 part.id or uuid4().hex[:_ID_LENGTH],
-                replace_surrogates(part.name),
+                replace_surrogates(_clean_name(part.name)),
                 replace_surrogates(part.arguments.strip() or "{}"),
                 part.extra,
             )
@@ -143,6 +146,12 @@ class CallReader:
         self._parts.append(part)
         self._open[index] = part
         return part
+
+
+def _clean_name(name: str) -> str:
+    """Return the name of a function without what models write around it: no name has a dot, or a sign."""
+    name = _AROUND_NAME.sub("", name.partition("<|")[0].strip())
+    return name.strip() or "unknown"
 
 
 def _begins_another(part: _Part, identifier: str, name: str) -> bool:

@@ -35,10 +35,16 @@ THOUGHT: dict[str, tuple[str, str, str]] = {
         "so\n\nyes",
     ),
     "gpt-oss, words to the person first": (
-        "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant<|channel|>commentary to=functions.f"
+        "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant<|channel|>commentary to=browser.f"
         " <|constrain|>json<|message|>{}<|call|><|start|>assistant<|channel|>final<|message|>four",
         "I look.\n\nfour",
         "{}",
+    ),
+    "gpt-oss, a call": (
+        "<|channel|>analysis<|message|>so<|end|><|start|>assistant<|channel|>commentary to=functions.f"
+        ' <|constrain|>json<|message|>{"a": 1}<|call|>',
+        '<tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>',
+        "so",
     ),
     "gpt-oss, text behind the end": (
         "<|channel|>analysis<|message|>so<|end|>four and more",

@@ -50,6 +50,13 @@ SHAPES: dict[str, tuple[list[dict[str, Any]], list[tuple[str, Any]]]] = {
         ],
         SUM,
     ),
+    "names with what stands around them": (
+        [
+            chunk(call("functions.sum", '{"a": 1}', index=0, id="x1")),
+            chunk(call("product<|channel|>commentary", '{"b": 2}', index=1, id="x2")),
+        ],
+        BOTH,
+    ),
     "two in turns": (
         [
             chunk(call("sum", '{"a"', index=0, id="x1"), call("product", '{"b"', index=1, id="x2")),
