@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..redaction import clean
 from .markdown import escape_markdown
 
-__all__ = ["Cell", "find_rows", "make_frame", "write_line", "write_table"]
+__all__ = ["Cell", "find_rows", "make_frame", "write_line", "write_table", "write_value"]
 
 _MOST_ROWS = 200
 _LONGEST_CELL = 500
@@ -68,7 +68,7 @@ def _write_cell(value: Any) -> str:
     """Return a value as a cell; a text that is cut says so."""
     if isinstance(value, Cell):
         return value.markdown or " "
-    text = " ".join(clean(_write_value(value)).split())
+    text = " ".join(clean(write_value(value)).split())
     text = text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
     return escape_markdown(text) or " "
 
@@ -80,7 +80,7 @@ def _is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 
-def _write_value(value: Any) -> str:
+def write_value(value: Any) -> str:
     """Return a value as text: JSON where it is of JSON, else as str() has it; "" for what is missing."""
     if isinstance(value, str):
         return value
@@ -101,7 +101,7 @@ def _to_json(value: Any) -> int | float | str:
     """Return a value that JSON does not have, within one that it has: a number of numpy, a date."""
     if isinstance(value, Integral):
         return int(value)
-    return float(value) if isinstance(value, Real) else _write_value(value)
+    return float(value) if isinstance(value, Real) else write_value(value)
 
 
 def make_frame(

@@ -10,6 +10,7 @@ from uuid import uuid4
 from IPython.display import display
 
 from ..chat.answers import Answers, list_first_rows, translate_headings
+from ..chat.json_table import write_value
 from ..languages import translate
 from ..redaction import clean, to_one_line
 from ..session.batches.batch_view import BatchView
@@ -106,7 +107,7 @@ def _build_table(answers: Answers) -> Table:
 
 
 def _write_cell(value: object) -> str:
-    text = "" if value is None else to_one_line(str(value))
+    text = to_one_line(write_value(value))
     return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
 
 

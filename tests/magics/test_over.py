@@ -50,13 +50,13 @@ def test_each_row_is_asked_and_the_answers_are_a_table(kernel: Kernel) -> None:
 
 
 def test_a_terminal_shows_the_first_rows_as_text(kernel: Kernel) -> None:
-    kernel.run("many = [{'n': n} for n in range(21)]\n%config Cnai.display = 'text'")
+    kernel.run("many = [{'n': n, 'gone': float('nan')} for n in range(21)]\n%config Cnai.display = 'text'")
     try:
         ran = kernel.run("%%cnai --over many --fresh\nWhat is {{ row.n }} + 1?", "a")
     finally:
         kernel.run("%config Cnai.display = 'auto'")
     table, end = ran.stdout.rstrip().rsplit("\n\n", 1)
-    assert "\nn   answer         " in table
+    assert "\nn   gone  answer         " in table
     *_, last, note = table.splitlines()
     assert last.split()[:6] == ["19", "19", "+", "1", "=", "**20**"]
     assert note == "… 20 of 21 rows"
