@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,13 @@ class Client:
             ]
 
         return run_in_worker(ask, cancellation.cancel)
+
+    def drop_refused(self, request: ChatRequest) -> ChatRequest:
+        """Return a request without a level of thinking that its model refused or ignores; sends nothing."""
+        if not request.thinking or self._refusals.ways(request, stream=True)[0].think:
+            return request
+        kept = {name: value for name, value in request.parameters.items() if name != "think"}
+        return replace(request, parameters=kept)
 
     def fetch_pricing(self) -> dict[str, Any] | None:
         """Return the server's price list as it stands, None where it has none; see `billing.read_price_list`.

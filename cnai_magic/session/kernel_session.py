@@ -177,8 +177,9 @@ class KernelSession:
         ask: bool = False,
     ) -> Question:
         """Return the question as it would be sent; raises InputError where it cannot be; see `plan_rows`."""
-        question = self._prepare(self.resolve_endpoint(), prompt, options, position, ask=ask)
-        request = question.request
+        endpoint = self.resolve_endpoint()
+        question = self._prepare(endpoint, prompt, options, position, ask=ask)
+        request = self.servers.drop_refused(endpoint, question.request)
         mode = self._json_modes.find(question.host, request)
         return replace(question, request=request.asking_for_json(mode))
 

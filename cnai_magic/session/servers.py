@@ -91,6 +91,11 @@ class Servers:
             self._clients[account] = wanted, client
         return client
 
+    def drop_refused(self, endpoint: Endpoint, request: ChatRequest) -> ChatRequest:
+        """Return a request as it would be sent now: without a level of thinking known to have no effect."""
+        _, client = self._clients.get(endpoint.account, (None, None))
+        return request if client is None else client.drop_refused(request)
+
     def close(self) -> None:
         """Close the connections that are kept alive."""
         while self._clients:

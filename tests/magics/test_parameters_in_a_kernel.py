@@ -83,6 +83,10 @@ def test_a_switch_that_is_ignored_is_said_once_and_not_sent_again(
     assert [said in footer for footer in footers] == [True, False, False, False]
     thinking = [each.json().get("thinking", {}).get("type") for each in server.requests]
     assert thinking == ["disabled", None, "enabled", "disabled"]
+    # Nor is it shown as if it were.
+    shown = kernel.run("%%cnai glm-4.6 --think off --dry-run json\nHi").stdout
+    assert '"model": "glm-4.6"' in shown
+    assert "disabled" not in shown
 
 
 def test_fields_and_thinking_of_settings_are_sent_kept_and_compared(
