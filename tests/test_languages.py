@@ -18,6 +18,7 @@ from cnai_magic.errors import QuotaError
 from cnai_magic.languages import choose, get_language, translate
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.help import get_help
+from cnai_magic.money.holds import BudgetStatus
 from cnai_magic.next_steps import set_key
 from tests.shown_texts import list_shown_texts
 
@@ -70,6 +71,13 @@ def test_a_footer_is_translated_part_by_part_and_names_stay() -> None:
     assert translate(footer).split(" · ") == [
         *("turn-3", "第 3 轮第 2 次", "20 → ≈8 tokens（思考 5）", "演示额度 $0.000054", "1.2 秒"),
     ]
+
+
+@pytest.mark.parametrize("spent", [0, 10**9])
+@pytest.mark.parametrize("held", [0, 10**9])
+def test_what_is_left_of_a_budget_is_said_in_one_language(spent: int, held: int) -> None:
+    choose("zh")
+    assert not _WORD.search(translate(f"it may cost $0.10 and more, and {BudgetStatus(10**10, spent, held)}"))
 
 
 def test_an_error_is_translated_where_it_is_shown_and_its_facts_are_not() -> None:

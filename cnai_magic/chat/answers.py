@@ -318,7 +318,8 @@ def list_first_rows(answers: Answers) -> list[dict[str, Any]]:
     shown = answers[:_SHOWN]
     rows = []
     for each in shown:
-        row = {**each.to_dict(), "cost": each.cost.write(demo=each.demo), "ended": translate(each.ended)}
+        cost = translate(each.cost.write(demo=each.demo))
+        row = {**each.to_dict(), "cost": cost, "ended": translate(each.ended)}
         if answers.leaves_out(each):
             row["error"] = translate("left out")
         rows.append(row)

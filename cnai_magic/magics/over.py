@@ -18,7 +18,7 @@ from ..display.dry_run import describe_context, describe_judge
 from ..display.line import Line
 from ..display.rows import RowsView, choose_rows_view
 from ..errors import InputError
-from ..languages import say
+from ..languages import say, translate
 from ..nearest import suggest_name
 from ..redaction import to_one_line
 from ..session.batches.row_batch import RowsInterrupted
@@ -215,7 +215,8 @@ def _show_dry_run(
     session = shell_session.session
     plan = session.plan_rows(rows, prompts, chosen)
     shown = [
-        f"row {number:,}\n{_indent(prompt)}" for number, prompt in enumerate(prompts[:_SHOWN_IN_DRY_RUN], 1)
+        f"{translate(f'row {number:,}')}\n{_indent(prompt)}"
+        for number, prompt in enumerate(prompts[:_SHOWN_IN_DRY_RUN], 1)
     ]
     store = RowStore(session.ledger, session.notify)
     kept = {} if arguments.fresh else store.read([*plan.first])
