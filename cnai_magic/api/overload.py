@@ -1,8 +1,9 @@
 """What servers say while they have more to do than they can: that it is so, and how long to wait.
 
 The spellings are those of OpenAI and Groq ("try again in 1m2.5s", `x-ratelimit-reset-tokens: 6m0s`), Azure
-(`retry-after-ms`), Gemini ("retry in 36.4s", 503 UNAVAILABLE), Anthropic (529 overloaded_error), DeepSeek and
-one-api (503, 负载), llama.cpp (503 while it loads its model).
+(`retry-after-ms`), Gemini ("retry in 36.4s", 503 UNAVAILABLE), Anthropic (529 overloaded_error,
+`anthropic-ratelimit-requests-reset: 2026-01-01T00:00:00Z`), DeepSeek and one-api (503, 负载), llama.cpp (503
+while it loads its model).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 from ..errors import CnaiError, RateLimitError, ServerError
@@ -24,11 +26,20 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _SAID = re.compile(
-    r"\b(?:try again|retry|wait)\b[^.;\d]{0,20}(\d[\d.hms ]*(?:\s?(?:m?s|m|h|sec\w*|min\w*))?)",
+    r"(?:\b(?:try again|retry[\w-]*|wait)\b|\b(?:available|back|resets?|next)(?: in| after)?(?= \d))"
+    r"[^.;\d]{0,20}"
+    r"(\d[\d.dhms ]*(?:\s?(?:[mµu]?s|m|h|sec\w*|min\w*|hour\w*|day\w*))?)"
+    r"|(\d[\d.]* ?(?:秒|分钟|小时|天))[之以]?后",
     re.IGNORECASE,
 )
-_PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|h|m|s)?[a-z]*", re.IGNORECASE)
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "": 1.0}
+_PART = re.compile(
+    r"(\d+(?:\.\d+)?) ?(ms|µs|us|d|h|m|s|秒|分钟|小时|天)?(?:illi\w*|ay\w*|ours?|in\w*|ec\w*|r\w?)?(?![a-z])",
+    re.IGNORECASE,
+)
+_SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "": 1.0}
+_SECONDS |= {"天": 86400.0, "小时": 3600.0, "分钟": 60.0, "秒": 1.0}
+# The two forms of a draft of the IETF: limit=100, remaining=0, reset=30 · "default";r=0;t=30
+_JOINT = re.compile(r"\b(?:remaining|r) ?= ?0\b.*?\b(?:reset|t) ?= ?(\d+)")
 # Later than this is a time since 1970, in seconds or in milliseconds, and not a duration.
 _DATES, _MILLISECONDS = 10**9, 10**12
 
@@ -45,35 +56,42 @@ def is_overload(error: CnaiError) -> bool:
 def find_wait(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a response asks to wait, None where it does not; names in any case."""
     found = {name.lower(): value.strip() for name, value in headers.items()}
-    if (milliseconds := _read_duration(found.get("retry-after-ms", ""))) is not None:
-        return milliseconds / 1000
-    if (asked := _read_date(found.get("retry-after", ""))) is not None:
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        if (milliseconds := _read_duration(found.get(name, ""))) is not None:
+            return milliseconds / 1000
+    if (asked := _read_moment(found.get("retry-after", ""))) is not None:
         return asked
     # Of what nothing is left, the last that there is again.
     resets = [
-        found.get(name.replace("-remaining", "-reset"), "")
+        found.get(name.replace("remaining", "reset"), "")
         for name, value in found.items()
-        if name.startswith("x-ratelimit-remaining") and value in ("0", "0.0")
+        if "remaining" in name and "rate" in name and re.fullmatch(r"0(\.0+)?|-\d+", value)
     ]
-    waits = [wait for wait in map(_read_duration, resets) if wait is not None]
+    joint = _JOINT.search(found.get("ratelimit", ""))
+    resets += [joint[1]] if joint else []
+    waits = [wait for wait in map(_read_moment, resets) if wait is not None]
     return max(waits, default=None)
 
 
 def read_wait(said: str) -> float | None:
     """Return the seconds that a message asks to wait, None where it names none."""
     found = _SAID.search(said)
-    return None if found is None else _read_duration(found[1].strip(" ."))
+    return None if found is None else _read_duration((found[1] or found[2]).strip(" ."))
 
 
-def _read_date(value: str) -> float | None:
-    """Read a Retry-After header in either of its forms (RFC 9110, 10.2.3), as seconds from now."""
+def _read_moment(value: str) -> float | None:
+    """Read a duration, a date of HTTP (RFC 9110, 10.2.3) or of ISO 8601 (Anthropic), as seconds from now."""
     seconds = _read_duration(value)
     if seconds is not None:
         return seconds
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None
+    for read in (parsedate_to_datetime, lambda text: datetime.fromisoformat(text.replace("Z", "+00:00"))):
+        try:
+            then = read(value)
+            then = then if then.tzinfo else then.replace(tzinfo=timezone.utc)
+            return max(0.0, then.timestamp() - time.time())
+        except (ValueError, OverflowError):
+            continue
+    return None
 
 
 def _read_duration(value: str) -> float | None:
