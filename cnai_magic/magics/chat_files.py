@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ..api.message_parts import ImagePart, Part, TextPart
 from ..api.messages import Message
 from ..chat.attempt import Turn
-from ..chat.attempt_table import list_attempts
+from ..chat.attempt_table import list_attempts, to_csv
 from ..chat.conversation import KernelConversation
 from ..display.line import Line
 from ..errors import InputError
 from ..nearest import find_nearest
-from ..notebook.attempts_csv import to_csv
 from ..notebook.files import read_text, write_new
 from ..notebook.markdown_export import to_markdown
 from ..notebook.messages_json import from_messages, to_messages
