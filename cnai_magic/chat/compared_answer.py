@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..api.parameters import ParameterValue
 from ..errors import CnaiError
+from ..money.cost import Cost
 from .reply import Reply
 
 __all__ = ["ComparedAnswer"]
@@ -21,7 +22,8 @@ class ComparedAnswer:
     that were asked with the same ones. `passed` says whether it is as expected, None where nothing is; see
     `Comparison.expect`. `score` is what a judge thinks of it, from 1 to 5, the mean of its `scores` in both
     orders of the answers, and `reason` why; see `Comparison.judge`. `partial` is what came of an answer that
-    broke off.
+    broke off. `charged` is what was charged for a request without a reply, of which `demo` tells that it is
+    demo credit.
     """
 
     number: int
@@ -35,6 +37,19 @@ class ComparedAnswer:
     score: float | None = None
     scores: tuple[int, ...] = ()
     reason: str = ""
+    charged: Cost = field(default_factory=lambda: Cost(0))
+    demo: bool = False
+
+    @property
+    def cost(self) -> Cost:
+        """What it cost, with or without a reply."""
+        return self.charged if self.reply is None else self.reply.cost
+
+    def write_cost(self) -> str:
+        """Return what it cost in words, "" where nothing was charged for nothing."""
+        if self.reply is not None:
+            return self.reply.cost.write(demo=self.reply.demo)
+        return self.charged.write(demo=self.demo) if self.charged.nano != 0 else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row of a table; `cost` is in USD, None where the model has no price.
@@ -43,7 +58,7 @@ class ComparedAnswer:
         answer that is not complete how it ended.
         """
         reply = self.reply
-        nano = None if reply is None else reply.cost.nano
+        nano = self.cost.nano if reply is not None or self.charged.nano else None
         judged = {"score": self.score, "scores": list(self.scores), "reason": self.reason}
         return {
             "number": self.number,

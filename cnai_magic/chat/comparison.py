@@ -83,8 +83,8 @@ class Comparison(Sequence[ComparedAnswer]):
 
     @property
     def cost(self) -> Cost:
-        """What all of them cost."""
-        return sum((reply.cost for reply in self.replies), Cost(0))
+        """What all of them cost, requests without a reply included."""
+        return sum((each.cost for each in self._answers), Cost(0))
 
     def best(self, key: Callable[[Reply], float] | str) -> Reply:
         """Return the answer for which `key` is largest, the first of several; "score" is that of a judge.
@@ -221,12 +221,14 @@ class Comparison(Sequence[ComparedAnswer]):
         failed = len(self) - len(self.replies)
         passed = write_share([each.passed for each in self._answers])
         cost = write_sum((reply.cost, reply.demo) for reply in self.replies)
+        lost = write_sum((each.charged, each.demo) for each in self._answers if each.charged.nano)
         judged = "" if self.judgement is None else self.judgement.summary
         parts = [
             f"{len(self.replies)} answer{'s' * (len(self.replies) != 1)}",
             f"{failed} failed" if failed else "",
             passed,
             cost,
+            f"{lost} without an answer" if lost else "",
             judged,
         ]
         return " · ".join(filter(None, parts))

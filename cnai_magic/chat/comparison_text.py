@@ -78,7 +78,7 @@ def _list_rows(answers: Sequence[ComparedAnswer]) -> list[dict[str, Any]]:
         row["seconds"] = "" if reply is None else f"{reply.seconds:.1f}"
         row = _insert(row, "tokens", thinking=thinking or None)
         row = _insert(row, "cost", **{"first token": "" if first is None else f"{first:.1f} s"})
-        row["cost"] = "" if reply is None else translate(reply.cost.write(demo=reply.demo))
+        row["cost"] = translate(each.write_cost())
         rows.append(row)
     left_out = [name for name in _OPTIONAL if not any(row[name] for row in rows)]
     left_out += ["sample"] if all(each.sample == 1 for each in answers) else []

@@ -104,6 +104,24 @@ def test_what_is_stopped_before_its_turn_is_not_sent(server: ScriptedServer, ses
     session.ask("And?", Options(parameters={"max_tokens": 4_000}))
 
 
+def test_what_is_charged_without_an_answer_is_in_the_sum(
+    server: ScriptedServer, session: KernelSession
+) -> None:
+    server.reply(stream("first"))
+    server.reply([SILENCE])
+
+    def look(columns: Sequence[Column]) -> None:
+        if len(server.requests) == 2:
+            columns[1].live.stop()
+
+    comparison = session.compare("Hi?", Options(), Ways(times=2), parallel=1, view=Watch(look))
+    assert comparison[1].reply is None
+    assert comparison[1].cost.nano
+    assert comparison.cost.nano == session.book.get_total().nano
+    assert f" · {comparison[1].cost} without an answer" in comparison.summary
+    assert comparison.to_frame()["cost"].sum() == comparison.cost.nano / 10**9
+
+
 def test_an_interrupt_keeps_what_came(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(stream("whole"))
     server.reply(stream("begun", SILENCE))

@@ -17,6 +17,7 @@ from ...chat.comparison import Comparison
 from ...chat.judging import Judgement, JudgeOptions, Score
 from ...errors import BudgetError, CnaiError, InputError
 from ...money.budget import Limits, TokenBudget
+from ...money.cost import Cost
 from ...money.spending import Spending
 from ...next_steps import either, raise_budget
 from ..confirmation import require_confirmation
@@ -177,11 +178,13 @@ def _build_answer(
     if outcome is None:
         return replace(answer, error=stopped)
     received, error = outcome.received, outcome.error
+    charges = sum((charge.cost for charge in outcome.charges or received.charges), Cost(0))
+    answer = replace(answer, charged=charges, demo=question.demo)
     if error is not None:
         return replace(answer, error=error, partial=received.text)
     if not received.text and received.finish_reason in _NOTHING_CAME:
         return replace(answer, error=CnaiError(_NOTHING_CAME[received.finish_reason], next_step="ask again"))
-    return replace(answer, reply=recorder.build_reply(received))
+    return replace(answer, reply=recorder.build_reply(received), charged=Cost(0))
 
 
 def list_variants(ways: Ways) -> list[Variant]:
@@ -232,7 +235,7 @@ class _Outcomes:
             self.by_number[int(str(outcome.job.key))] = outcome
             self._progress.done += outcome.error is None
             self._progress.failed += outcome.error is not None
-            for charge in outcome.received.charges:
+            for charge in outcome.charges or outcome.received.charges:
                 self._progress.count(charge.cost)
 
     def show_progress(self, seconds: float, pause: float) -> None:
