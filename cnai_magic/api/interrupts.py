@@ -23,9 +23,12 @@ __all__ = ["InterruptGate", "Interrupted", "defer_interrupts", "gate_interrupts"
 class Interrupted(KeyboardInterrupt):
     """An answer was interrupted; shown as one line, because a traceback would point at nothing wrong."""
 
+    def __init__(self, what: str = "the answer was interrupted; what arrived of it is kept") -> None:
+        super().__init__(what)
+
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: this line is shown in place of a traceback, and the cell still fails."""
-        return ["KeyboardInterrupt: the answer was interrupted; what arrived of it is kept"]
+        return [f"KeyboardInterrupt: {self}"]
 
 
 # Front ends and programs that run notebooks look for an interrupt by this name.

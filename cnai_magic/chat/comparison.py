@@ -161,10 +161,18 @@ class Comparison(Sequence[ComparedAnswer]):
         """The part of the answers that are as expected, from 0 to 1."""
         return sum(bool(each.passed) for each in self._answers) / len(self._answers)
 
+    @property
+    def is_decided(self) -> bool:
+        """Whether one of them is in a conversation: kept, and not taken out of it again."""
+        if self.kept_in is None:
+            return False
+        conversation, turn = self.kept_in
+        return any(each is turn for each in (*conversation.turns, *conversation.absent))
+
     def keep(self, answer: int | Reply) -> Reply:
         """Let an answer join the conversation, by its number or itself; the others are its other attempts.
 
-        Raises InputError for another answer, and where one was kept already.
+        Raises InputError for another answer, and where one is in the conversation already.
         """
         conversation, turn = self.choose(answer)
         if self.when_kept is not None:
@@ -183,7 +191,7 @@ class Comparison(Sequence[ComparedAnswer]):
             )
         if found[0].failed or not found[0].text:
             raise InputError("an empty answer cannot be kept", next_step="keep another one")
-        if self.kept_in is not None:
+        if self.kept_in is not None and self.is_decided:
             raise self._explain_kept(found[0], *self.kept_in)
         assert self.turn is not None, "an answer came"
         self.kept_in = self._keep(self.turn, found[0].id)

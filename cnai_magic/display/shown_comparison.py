@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..chat.comparison import Comparison
+from ..chat.json_table import write_line
+from ..languages import translate
 from ..notebook.comparison_record import build_comparison_facts, build_comparison_metadata, count_unsaved
 from ..notebook.page_facts import PAGE_TYPE
 from .line import Recorded
@@ -13,15 +15,20 @@ __all__ = ["ShownComparison"]
 
 
 class ShownComparison(Recorded):
-    """Shows compared answers as they are now; see `Comparison`."""
+    """Shows compared answers as they are now; see `Comparison`.
 
-    def __init__(self, comparison: Comparison) -> None:
+    `hint` says how one of them is kept, where there is one to keep. What is kept takes its place, too.
+    """
+
+    def __init__(self, comparison: Comparison, hint: str) -> None:
         super().__init__(comparison, build_comparison_metadata(comparison))
         self.unsaved = count_unsaved(comparison, self._record)
         """How many answers are too long to be in the notebook."""
-        self.text = comparison.to_text()
+        hint = translate(hint) if comparison.replies else ""
+        self.text = "\n".join(filter(None, [comparison.to_text(), hint]))
         """All of them as plain text."""
-        self._data: dict[str, Any] = {"text/markdown": comparison._repr_markdown_(), "text/plain": self.text}
+        markdown = "\n\n".join(filter(None, [comparison._repr_markdown_(), hint and write_line(hint)]))
+        self._data: dict[str, Any] = {"text/markdown": markdown, "text/plain": self.text}
         if self._record:
             self._data = {PAGE_TYPE: build_comparison_facts(comparison), **self._data}
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from ..chat.conversation import KernelConversation
     from .shell_session import ShellSession
 
-__all__ = ["show_kept", "show_versions"]
+__all__ = ["KEEP_HINT", "show_kept", "show_versions"]
+
+KEEP_HINT = "None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER"
+"""What stands below compared answers."""
 
 
 def show_versions(command: Command, arguments: Namespace) -> object:
@@ -26,7 +29,7 @@ def show_versions(command: Command, arguments: Namespace) -> object:
     compared = command.session.comparisons.undecided
     if compared is not None and compared.replies and arguments.number is None:
         if arguments.keep is None:
-            return ShownComparison(compared)
+            return ShownComparison(compared, KEEP_HINT)
         # From here on they are attempts of a turn.
         return _record_kept(command, *compared.choose(arguments.keep))
     if not conversation.turns:

@@ -23,15 +23,13 @@ from ..session.batches.judge import judge_comparison, plan_judge
 from ..session.batches.replayed_comparison import SavedAnswers
 from ..session.question import Options
 from .cell_words import CELL
-from .chat_versions import show_kept
+from .chat_versions import KEEP_HINT, show_kept
 from .expectations import check_answers, fail_below, read_expectation
 from .judge_option import judge_answers, read_judge
 from .rendering import collect_names
 from .shell_session import ShellSession
 
 __all__ = ["compare_in_cell", "show_dry_run"]
-
-_HINT = "None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER"
 
 
 def compare_in_cell(
@@ -71,13 +69,11 @@ def compare_in_cell(
             if came is not None and came is not before:
                 for name in filter(None, ("_cnai", arguments.out)):
                     shell_session.shell.user_ns[name] = came
-                shown = ShownComparison(came)
+                shown = ShownComparison(came, KEEP_HINT)
                 view.end(shown)
                 came.when_kept, came.door = partial(show_kept, shell_session), CELL
                 came.display_id = view.display_id
                 run.show(view.display_id, shown)
-                if came.replies:
-                    say(_HINT)
                 if left := shown.unsaved:
                     say(f"Too long to be saved with the notebook, and lost by a restart: {left} of them.")
     error = next((each.error for each in comparison if each.error), None)

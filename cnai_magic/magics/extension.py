@@ -52,6 +52,8 @@ class CnaiMagics(Magics):
         try:
             with _advise_in_cell():
                 came: Reply | Answers | Comparison | None = _import("ask").ask(self.shell_session, line, cell)
+        except Interrupted:
+            raise
         except KeyboardInterrupt:
             raise Interrupted from None  # also before anything was sent
         return came

@@ -39,7 +39,7 @@ class Comparisons:
     @property
     def undecided(self) -> Comparison | None:
         """That of the latest question, None where one of its answers is kept."""
-        return self.latest if self.latest is not None and self.latest.kept is None else None
+        return self.latest if self.latest is not None and not self.latest.is_decided else None
 
     def holds(self, turn: Turn) -> bool:
         """Tell whether the answer of a turn was one of several that were compared in this kernel."""
@@ -48,13 +48,13 @@ class Comparisons:
     def find(self, name: str) -> Comparison | None:
         """Return the comparison of an ID, None where there is none, or one of its answers is kept."""
         found = self._by_id.get(name)
-        return found if found is not None and found.kept is None else None
+        return found if found is not None and not found.is_decided else None
 
     def list_undecided(self) -> list[UndecidedTurn]:
         """Return the turns of all comparisons of which none is kept, their attempts numbered as columns."""
         found = []
         for each in self._by_id.values():
-            if each.kept is None and each.turn is not None:
+            if not each.is_decided and each.turn is not None:
                 numbers = {answer.reply.id: answer.number for answer in each if answer.reply is not None}
                 attempts = (replace(attempt, number=numbers[attempt.id]) for attempt in each.turn.attempts)
                 found.append(replace(each.turn, attempts=tuple(attempts)))

@@ -37,7 +37,9 @@ def test_answers_stand_side_by_side_in_one_output(kernel: Kernel) -> None:
     assert "| 3 | demo-echo | 0.0 | (below) |" in last["text/markdown"]
     assert "<details open><summary>3 · demo-echo · temperature 0.0</summary>" in last["text/markdown"]
     assert "4 answers · demo credit $" in last["text/plain"]
-    assert "%cnai_chat versions --keep NUMBER" in ran.stdout
+    # In the output itself: what is kept takes its place.
+    assert last["text/markdown"].endswith("chat versions --keep NUMBER")
+    assert ran.stdout == ""
     assert kernel.value("[each.model for each in both]") == ["demo-guide"] * 2 + ["demo-echo"] * 2
     assert kernel.value("_cnai is both")
     assert kernel.value("len(session.conversations.in_use.turns)") == 0
@@ -85,6 +87,17 @@ def test_one_is_kept_and_its_cell_shows_it(kernel: Kernel) -> None:
     assert kernel.value("len(session.conversations.in_use.turns[1].attempts)") == 2
     follow = kernel.run("%%cnai\nAnd times 3?", "e")
     assert "12" in follow.answer
+
+
+def test_another_one_is_kept_after_undo(kernel: Kernel) -> None:
+    kernel.run("%%cnai --compare demo-guide,demo-echo -o both\nWhat is 2+2?", "a")
+    kernel.run("%cnai_chat versions --keep 1", "b")
+    refused = kernel.run("both.keep(2)", "c")
+    assert "one of these answers is in the conversation already" in "\n".join(refused.error)
+    kernel.run("%cnai_chat undo", "d")
+    assert "2 answers" in kernel.run("%cnai_chat versions", "e").shown
+    assert not kernel.run("both.keep(2)", "f").error
+    assert kernel.value("[turn.reply.model for turn in session.conversations.in_use.turns]") == ["demo-echo"]
 
 
 def test_a_turn_that_the_cell_had_stays_until_one_is_kept(kernel: Kernel) -> None:

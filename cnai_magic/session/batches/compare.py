@@ -9,7 +9,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...api.interrupts import defer_interrupts
+from ...api.interrupts import Interrupted, defer_interrupts
 from ...api.messages import ChatRequest, Message
 from ...api.parameters import BY_NAME, VARIED, ParameterValue
 from ...chat.compared_answer import ComparedAnswer
@@ -131,7 +131,7 @@ def compare(
     except KeyboardInterrupt:
         with defer_interrupts():
             conclude(CnaiError("interrupted before it was asked", next_step="ask again"))
-        raise
+        raise Interrupted("the answers were interrupted; what arrived of them is shown") from None
     return conclude(stopped)
 
 
@@ -220,14 +220,12 @@ class _Outcomes:
 
     def __init__(self, columns: Sequence[Column], view: BatchView) -> None:
         self.by_number: dict[int, Outcome] = {}
-        self.began = False
         self._columns = columns
         self._progress = Progress(len(columns), demo=all(each.question.demo for each in columns))
         self._view = view
 
     def begin(self) -> None:
         """Show the columns."""
-        self.began = True
         self._view.begin(self._columns)
 
     def keep(self, some: Sequence[Outcome]) -> None:
