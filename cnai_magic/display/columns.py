@@ -23,7 +23,7 @@ from ..session.batches.batch_view import Column
 from ..session.batches.row_progress import Progress
 from ..session.reply_reader import ArrivingReply, NewText
 from . import is_redirected, is_watched
-from .kernel import address_subshell, list_queued
+from .kernel import BusyReport, address_subshell, list_queued
 from .line import Recorded
 from .page_widget import SNAPSHOTS, PageWidget, open_page_widget
 from .rows import RowsView, choose_rows_view
@@ -42,6 +42,7 @@ class _ColumnsWidgetView(RowsView):
         self.display_id = uuid4().hex
         self._shell = shell
         self._widget: PageWidget | None = None
+        self._busy = BusyReport(shell)
         self._columns: list[_ShownColumn] = []
         # The page is heard on a thread of its own.
         self._lock = threading.Lock()
@@ -65,9 +66,14 @@ class _ColumnsWidgetView(RowsView):
         address_subshell(widget)
 
     def show(self, progress: Progress) -> None:
-        """Send what is new of all columns."""
+        """Send what is new of all columns, or how far what follows them is: they are judged."""
         widget = self._widget
         if widget is None:
+            return
+        self._busy.send()
+        if progress.what:
+            widget.send({"kind": "afterwards", "line": clean(translate(progress.write()))})
+            address_subshell(widget)
             return
         for message in list_queued(self._shell, widget):
             self._stop(widget, message)
@@ -91,6 +97,7 @@ class _ColumnsWidgetView(RowsView):
 
     def _receive(self, _: object, message: _Message, buffers: object) -> None:
         """Act on a message of the page, perhaps on a thread of its own while the answers are read."""
+        self._busy.expect()
         widget = self._widget
         if widget is None:
             return

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "BusyReport",
     "address_subshell",
     "find_kernel_id",
     "get_request",
@@ -59,6 +60,28 @@ def address_subshell(widget: Any) -> None:
     for each in (widget, widget.layout):
         if each.comm is not None:
             vars(each.comm).pop("_reply_subshell_id", None)
+
+
+class BusyReport:
+    """Says again that the kernel is busy, after a subshell has handled a message of the page.
+
+    JupyterLab takes the end of that, which the kernel reports as "idle", for the end of the cell.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._left = 0
+
+    def expect(self) -> None:
+        """Note, on any thread, that a message is being handled: its end is reported soon."""
+        self._left = 2
+
+    def send(self) -> None:
+        """Say it, if there is a reason; called a few times a second, on the thread of the cell."""
+        publish = getattr(getattr(self._shell, "kernel", None), "_publish_status", None)
+        if self._left and publish is not None:
+            self._left -= 1
+            publish("busy", "shell", get_request(self._shell))
 
 
 def is_stop_queued(shell: Any, widget: Any) -> bool:

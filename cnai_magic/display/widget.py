@@ -22,7 +22,7 @@ from ..notebook.record import build_bundle, build_metadata
 from ..redaction import clean
 from ..session.question import Question
 from ..session.view import PACE, Batch, View
-from .kernel import address_subshell, is_stop_queued, wait_until_settled
+from .kernel import BusyReport, address_subshell, is_stop_queued, wait_until_settled
 from .page_widget import SNAPSHOTS, PageWidget, open_page_widget
 
 __all__ = ["WidgetView"]
@@ -44,6 +44,7 @@ class WidgetView(View):
         self._widget: PageWidget | None = None
         self._stop: Callable[[], None] | None = None
         self._stop_was_queued = False
+        self._busy = BusyReport(shell)
         self._question: Question | None = None
         self._texts: list[str] = []
         self._reasonings: list[str] = []
@@ -80,6 +81,7 @@ class WidgetView(View):
         widget = self._widget
         if widget is None:
             return
+        self._busy.send()
         if batch.aside:
             self._send_call(widget, clean(batch.aside))
         elif batch.text or batch.reasoning:
@@ -190,6 +192,7 @@ class WidgetView(View):
 
     def _receive(self, widget: object, message: dict[str, Any], buffers: object) -> None:
         """Act on a message of the page, perhaps on a thread of its own while the answer is read."""
+        self._busy.expect()
         kind = message.get("kind")
         if kind == "stop" and self._stop is not None:
             self._send({"kind": "stopping"})
