@@ -85,10 +85,12 @@ function collectColumns(model: WidgetModel, header: ColumnsHeader, early: unknow
     });
     return { heading, store, stop };
   });
+  const collected: ColumnsModel = { language: header.language, columns, afterwards: "", clock, typeset: findTypesetter(model) };
   const unwatch = watchKernel(model, (how) => columns.forEach(({ store }) => store.loseKernel(how)));
   const read = (value: unknown): void => {
-    const { kind, messages } = (value ?? {}) as { kind?: unknown; messages?: [number, unknown][] };
+    const { kind, messages, line } = (value ?? {}) as { kind?: unknown; messages?: [number, unknown][]; line?: unknown };
     if (kind === "columns") for (const [column, message] of messages ?? []) columns[column]?.store.takeMessage(message);
+    if (kind === "afterwards") collected.afterwards = String(line);
     if (kind !== "ended") return;
     for (const { store } of columns) store.takeMessage(value);
     unwatch();
@@ -102,7 +104,7 @@ function collectColumns(model: WidgetModel, header: ColumnsHeader, early: unknow
   model.on("change:snapshot", readSnapshot);
   model.on("msg:custom", read);
   send("ready");
-  return { language: header.language, columns, clock, typeset: findTypesetter(model) };
+  return collected;
 }
 
 function collect(model: WidgetModel, early: unknown[]): AnswerModel {

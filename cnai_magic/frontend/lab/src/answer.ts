@@ -116,7 +116,13 @@ export class ShownAnswer {
     node.append(this.row.node, this.row.question);
     this.drawRow();
     node.style.minHeight = "";
-    focused?.focus({ preventScroll: true });
+    this.focusAgain(focused);
+  }
+
+  /** Give the keyboard its place back, or the first button where that one is gone: of answers one was kept. */
+  private focusAgain(focused: HTMLElement | null): void {
+    const [first] = [...this.row.node.querySelectorAll("button")].filter((each) => each.offsetParent !== null);
+    (focused?.offsetParent === null ? first : focused)?.focus({ preventScroll: true });
   }
 
   get cell(): Cell | undefined {
@@ -180,7 +186,10 @@ export class ShownAnswer {
   private async keepCompared(number: number): Promise<void> {
     const { compared, place } = this;
     if (compared === null || place === null) return;
-    await changeKernel(place.panel, { do: "keep_compared", compared: compared.id, number, cell: place.cell.model.id });
+    const { panel, cell } = place;
+    const kept = await changeKernel(panel, { do: "keep_compared", compared: compared.id, number, cell: cell.model.id });
+    // What takes the place of all of them may be far above where they ended.
+    if (kept) await panel.content.scrollToItem(panel.content.widgets.indexOf(cell), "smart");
   }
 
   insertCode(): void {

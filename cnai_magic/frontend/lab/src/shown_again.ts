@@ -1,5 +1,7 @@
 /** Outputs that the kernel shows again because the page asked it for something. */
 
+import type { ICodeCellModel } from "@jupyterlab/cells";
+
 import type { Shown } from "./ask_kernel";
 import { asRecord, asText, PAGE_TYPE, readCompared, readFacts } from "./facts";
 import { findModel, type Notebook } from "./notebook_cells";
@@ -15,6 +17,7 @@ export function showAgain(notebook: Notebook, { data, metadata }: Shown, { cell:
   const { cell, id } = asRecord(metadata.cnai);
   const turn = readFacts(data[PAGE_TYPE])?.turn;
   const outputs = findModel(notebook, asText(cell) || asked)?.outputs;
+  if (outputs && compared !== undefined) dropInterrupt(outputs);
   for (const [index, output] of outputs?.toJSON().entries() ?? []) {
     const shown = asRecord(output);
     const facts = asRecord(shown.data)[PAGE_TYPE];
@@ -24,5 +27,14 @@ export function showAgain(notebook: Notebook, { data, metadata }: Shown, { cell:
     const same = asRecord(asRecord(shown.metadata).cnai);
     if (same.id === id && JSON.stringify(same.kept) === JSON.stringify(asRecord(metadata.cnai).kept)) continue;
     outputs?.set(index, { output_type: "display_data", data, metadata } as never);
+  }
+}
+
+/** Take out that the answers were interrupted, and what stayed in force then: one of them is kept, and in force now. */
+function dropInterrupt(outputs: ICodeCellModel["outputs"] & { remove?(index: number): void }): void {
+  for (const [index, output] of [...outputs.toJSON().entries()].reverse()) {
+    const { ename, metadata } = asRecord(output);
+    // An older JupyterLab cannot take out a single one.
+    if (ename === "KeyboardInterrupt" || asRecord(asRecord(metadata).cnai).event === "kept") outputs.remove?.(index);
   }
 }

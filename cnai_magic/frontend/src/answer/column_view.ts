@@ -40,6 +40,7 @@ export class ColumnView {
   private readonly problem = make("p", "cnai-problem");
   private readonly text: MarkdownView;
   private readonly reasoning: MarkdownView;
+  private follows = true;
 
   constructor(
     private readonly model: ColumnModel,
@@ -48,19 +49,18 @@ export class ColumnView {
     redraw: () => void,
   ) {
     const { heading, store, stop } = model;
-    const { element, button, pulse, facts, box, body, fold, problem } = this;
+    const { element, button, pulse, box, body, fold, problem } = this;
     const what = [heading.model, heading.varied].filter(Boolean).join(" \u00b7 ");
     const name = say("Answer {number}: {what}", { number: heading.number, what });
     element.setAttribute("role", "group");
     element.setAttribute("aria-label", name);
     button.type = "button";
     button.addEventListener("click", () => stop.press());
-    // Seconds that count are seen, not spoken.
-    for (const each of [facts, pulse]) each.setAttribute("aria-hidden", "true");
+    pulse.setAttribute("aria-hidden", "true");
     // A long text is scrolled with the keyboard too.
     box.tabIndex = 0;
     box.setAttribute("role", "region");
-    box.setAttribute("aria-label", name);
+    box.setAttribute("aria-label", say("Text of answer {number}", { number: heading.number }));
     problem.setAttribute("role", "alert");
     const summary = make("summary");
     setText(summary, say("Reasoning"));
@@ -73,18 +73,32 @@ export class ColumnView {
     this.reasoning = new MarkdownView(store.reasoning, this.thoughts, { typeset });
   }
 
-  /** Draw what came, `elapsed` milliseconds after its phase began; returns whether more is left to draw. */
-  draw(elapsed: number): boolean {
-    const { box, body, fold, problem } = this;
+  /** Whether the text is longer than its box, which scrolls then. */
+  get isFull(): boolean {
+    return this.box.scrollHeight > this.box.clientHeight;
+  }
+
+  /** Note, before anything is drawn, whether the end of the text is in sight. */
+  noteEnd(): void {
+    const { box } = this;
+    this.follows = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
+  }
+
+  /** Keep the end in sight, if it was. */
+  showEnd(): void {
+    if (this.follows) this.box.scrollTop = this.box.scrollHeight;
+  }
+
+  /** Draw what came, `elapsed` milliseconds after its phase began; returns whether more is left after `deadline`. */
+  draw(elapsed: number, deadline: number): boolean {
+    const { body, fold, problem } = this;
     const { store } = this.model;
-    const follows = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
     if (!store.reasoning.empty && !fold.isConnected) body.prepend(fold);
-    const textLeft = this.text.draw(store.over);
-    const reasoningLeft = fold.open && this.reasoning.draw(store.over);
+    const textLeft = this.text.draw(store.over, deadline);
+    const reasoningLeft = fold.open && this.reasoning.draw(store.over, deadline);
     setText(problem, store.problem);
     problem.hidden = !store.problem;
     this.drawStatus(elapsed);
-    if (follows) box.scrollTop = box.scrollHeight;
     return textLeft || reasoningLeft;
   }
 
@@ -93,6 +107,8 @@ export class ColumnView {
     const { store, stop, heading } = this.model;
     if (store.over && document.activeElement === button) this.box.focus({ preventScroll: true });
     button.hidden = store.over;
+    // Seconds that count are seen, not spoken.
+    facts.ariaHidden = store.over ? null : "true";
     const label = writeStopLabel(stop.state);
     const busy = label !== "Stop";
     setText(button, say(label));

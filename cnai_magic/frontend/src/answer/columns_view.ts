@@ -13,13 +13,15 @@ import { chooseWords, type Words } from "./words";
 export interface ColumnsModel {
   language?: string;
   columns: ColumnModel[];
+  /** What the kernel does once all are over, as a line of text; "" before. */
+  afterwards: string;
   clock(): number;
   typeset: Typeset | null;
 }
 
 const TICK = 250;
 // Milliseconds after which the columns that are left are drawn in the next frame.
-const BUDGET = 8;
+const BUDGET = 6;
 
 export class ColumnsView {
   private readonly root = make("section", "cnai-answer cnai-columns");
@@ -36,6 +38,7 @@ export class ColumnsView {
   /** The column that is drawn first: where the time of a frame ended. */
   private first = 0;
   private wasOver: boolean;
+  private full = false;
 
   constructor(
     private readonly model: ColumnsModel,
@@ -96,6 +99,8 @@ export class ColumnsView {
   private draw(): boolean {
     return this.follower.follow(() => {
       const { views, model } = this;
+      // What is measured is measured at once: each look after a change lays out the page again.
+      for (const each of views) each.noteEnd();
       const end = performance.now() + BUDGET;
       let more = false;
       for (let drawn = 0; drawn < views.length; drawn += 1) {
@@ -105,8 +110,10 @@ export class ColumnsView {
         }
         const index = this.first;
         this.first = (index + 1) % views.length;
-        more = views[index]!.draw(this.elapsed(model.columns[index]!)) || more;
+        more = views[index]!.draw(this.elapsed(model.columns[index]!), end) || more;
       }
+      if (!this.full && views.some((each) => each.isFull)) this.root.classList.toggle("cnai-full", (this.full = true));
+      for (const each of views) each.showEnd();
       this.drawCount();
       return more;
     });
@@ -119,7 +126,7 @@ export class ColumnsView {
 
   private drawCount(): void {
     const stores = this.model.columns.map(({ store }) => store);
-    setText(this.count, announceColumns(stores, this.say));
+    setText(this.count, this.model.afterwards || announceColumns(stores, this.say));
     const left = stores.filter((each) => !each.over).length;
     // Hidden, it would take the keyboard's place away with it.
     const useless = left === 0 || stores.length === 1;

@@ -17,16 +17,16 @@ export function writeStatus(header: Header, store: AnswerStore, elapsed: number)
 
 /** What one of several answers waits for, or how far it is; at the end, what came of it. */
 export function writeColumnStatus(store: AnswerStore, elapsed: number, say: Words): string {
-  if (store.lost) return describeLoss(store, say);
   if (store.waiting) return describeWait(store.status, elapsed / 1000, say);
-  const { progress: facts, problem, stopped, over } = store;
+  const { progress: facts, problem, stopped, over, lost } = store;
   const first = facts?.first ?? null;
-  const end = problem ? [say("failed")] : stopped ? [say("stopped")] : [];
+  const end = lost ? [say("kernel {event}", { event: say(lost) })] : problem ? [say("failed")] : stopped ? [say("stopped")] : [];
   const time = over && facts?.seconds !== undefined ? [say("{time} s", { time: facts.seconds.toFixed(1) })] : [];
   const began = first === null ? [] : [say("first token {time} s", { time: first.toFixed(1) })];
   // Of a request that failed at once there is nothing to say.
   const known = facts?.tokens || !problem ? describeProgress(store, say) : [];
-  return [...end, ...began, ...known, ...time].join(" \u00b7 ");
+  // A line ends between two facts, not within one.
+  return [...end, ...began, ...known, ...time].map((fact) => fact.replace(/ /g, "\u00a0")).join(" \u00b7 ");
 }
 
 function describeState(store: AnswerStore, elapsed: number, say: Words): string[] {
@@ -88,8 +88,8 @@ export function writeAnnouncement(store: AnswerStore, stop: StopState, say: Word
 
 /** What a screen reader says of several answers: how many are over, and nothing that changes all the time. */
 export function announceColumns(stores: readonly AnswerStore[], say: Words): string {
-  const lost = stores.find((each) => each.lost);
-  if (lost) return describeLoss(lost, say);
+  const lost = stores.find((each) => each.lost)?.lost;
+  if (lost) return say("kernel {event}: what stands here is all that arrived", { event: say(lost) });
   const done = stores.filter((each) => each.over).length;
   return say("{done} of {count} answers are over", { done, count: stores.length });
 }

@@ -52,13 +52,12 @@ export class MarkdownView {
     this.begin();
   }
 
-  /** Draw what came since; returns whether there is more than fits into a frame. */
-  draw(over: boolean): boolean {
+  /** Draw what came since, until a time at which there is enough for a frame; returns whether more is left. */
+  draw(over: boolean, deadline = performance.now() + BUDGET): boolean {
     if (this.edition !== this.source.edition) {
       this.edition = this.source.edition;
       this.begin();
     }
-    const deadline = performance.now() + BUDGET;
     const { pieces } = this.source;
     // More came after what was taken for the end.
     if (this.finished && this.piece < pieces.length) this.begin();
@@ -79,7 +78,7 @@ export class MarkdownView {
     const behind = this.piece < pieces.length;
     if (!behind && over && this.json?.complete === false) {
       this.begin(false);
-      return this.draw(over);
+      return this.draw(over, deadline);
     }
     if (!behind && over && !this.finished) {
       this.parser.finish();

@@ -24,8 +24,9 @@ class FakeModel implements WidgetModel {
 let model: FakeModel;
 let el: HTMLElement;
 const column = (index: number): HTMLElement => el.querySelectorAll<HTMLElement>(".cnai-column")[index]!;
-const facts = (index: number): string => column(index).querySelector(".cnai-facts")!.textContent!;
+const facts = (index: number): string => column(index).querySelector(".cnai-facts")!.textContent!.replaceAll("\u00a0", " ");
 const stop = (index: number): HTMLButtonElement => column(index).querySelector("button")!;
+const foot = (): string => el.querySelector(".cnai-columns-foot .cnai-facts")!.textContent!;
 const frame = (): void => void vi.advanceTimersByTime(300);
 
 beforeEach(() => {
@@ -70,6 +71,11 @@ it("stops one answer by its number", () => {
   expect(stop(1).hidden).toBe(true);
   expect(stop(0).textContent).toBe("Stop");
   expect(el.querySelector<HTMLElement>(".cnai-columns-foot button")!.hidden).toBe(false);
+  expect(facts(0)).toMatch(/^waiting/);
+  model.tell("comm_live_update");
+  frame();
+  expect([facts(0), facts(1)]).toEqual(["kernel restarted", "stopped"]);
+  expect(foot()).toBe("kernel restarted: what stands here is all that arrived");
 });
 
 it("says what failed in its column alone", () => {
@@ -77,7 +83,10 @@ it("says what failed in its column alone", () => {
   frame();
   expect(column(0).querySelector("p.cnai-problem")!.textContent).toBe("no; ask again");
   expect(facts(0)).toBe("failed");
-  expect(el.querySelector(".cnai-columns-foot")!.textContent).toContain("1 of 2 answers are over");
+  expect(foot()).toBe("1 of 2 answers are over");
+  model.tell("msg:custom", { kind: "afterwards", line: "judging \u00b7 1 of 2" });
+  frame();
+  expect(foot()).toBe("judging \u00b7 1 of 2");
 });
 
 it("takes back what is asked for again, and asks for what it missed", () => {
