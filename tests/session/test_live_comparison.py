@@ -144,6 +144,17 @@ def test_an_interrupt_keeps_what_came(server: ScriptedServer, session: KernelSes
     assert session.conversations.in_use.turns[0].reply.text == kept.text == "begun"
 
 
+def test_an_interrupt_before_the_first_request_leaves_what_there_is() -> None:
+    """The first thing that a person sees is what is said of the server."""
+    session = KernelSession(Cnai(), notify=lambda line: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        session.compare("Hi?", Options(model="demo-echo"), Ways(times=2), view=BatchView())
+    comparison = session.comparisons.undecided
+    assert comparison is not None
+    assert [str(each.error) for each in comparison] == ["interrupted before it was asked; ask again"] * 2
+    assert session.book.charges == []
+
+
 def test_a_model_that_is_not_there_leaves_the_others(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(failure(404, "model_not_found", "no such model"))
     server.reply(stream("b says"))

@@ -49,6 +49,10 @@ class Outbox:
     def note(self, charge: Charge, lookup: PriceLookup) -> asyncio.Future[None]:
         """Note a request that is about to be sent; the future is done when it may be."""
         self._opened.setdefault(lookup, []).append(charge)
+        return self.flush()
+
+    def flush(self) -> asyncio.Future[None]:
+        """Return the future that is done when all that was collected so far is written."""
         if self._noted is None:
             self._noted = asyncio.get_running_loop().create_future()
         self._schedule()

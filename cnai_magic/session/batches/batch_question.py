@@ -240,6 +240,7 @@ class BatchQuestion:
             chunk = await shared.client.post(self._request, exchange)
             if chunk is not None:
                 return chunk
+        await shared.outbox.flush()  # as above: what this slot got before is kept before it asks again
         return await shared.client.stream(self._request, exchange, shared.executor, self._charges.note_post)
 
     # -- money ------------------------------------------------------------------------------------

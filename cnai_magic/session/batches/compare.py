@@ -110,7 +110,6 @@ def compare(
     plan_judge = partial(plan_judge, asked[0].request.messages)
     judging = plan_judge([each.request.max_tokens or 0 for each in asked])
     require_confirmation(confirm_above, asked, judging=judging)
-    announce()
     outcomes = _Outcomes(columns, view)
 
     def conclude(stopped: CnaiError | None) -> Comparison:
@@ -119,6 +118,7 @@ def compare(
         return comparison
 
     try:
+        announce()
         stopped = _ask_columns(
             columns,
             client(),
