@@ -28,16 +28,22 @@ _LONGEST_CELL = 40
 
 
 class RowsView(BatchView):
-    """Writes a few lines while the rows are asked, for runs that nobody watches."""
+    """Writes a few lines while the rows are asked, for runs that nobody watches.
+
+    After the end comes what a retry shows, which mostly runs in another cell.
+    """
 
     def __init__(self) -> None:
         self.display_id = ""
         """The name of the output that is changed, "" for none."""
         self._written = 0
-        self._waits = False
+        self._waits = self._ended = False
+        self._progress: Progress | None = None
 
     def show(self, progress: Progress) -> None:
         """Show how far it is; that a busy server is waited for, the first time."""
+        if self._begins_retry(progress):
+            self._written, self._waits = 0, False
         over = progress.done + progress.failed
         asked = max(1, progress.total - progress.kept)
         begins_to_wait = progress.pause >= 1 and not self._waits
@@ -48,8 +54,15 @@ class RowsView(BatchView):
 
     def end(self, answers: Answers | ShownComparison) -> None:
         """Show what came of the rows."""
+        self._ended = True
         self.display_id = uuid4().hex
         display(answers, display_id=self.display_id)  # type: ignore[no-untyped-call]
+
+    def _begins_retry(self, progress: Progress) -> bool:
+        """Tell whether this is the first progress of a retry, and take note of it."""
+        begins = self._ended and progress is not self._progress
+        self._progress = progress
+        return begins
 
 
 class _TerminalView(RowsView):
@@ -69,18 +82,24 @@ class _TerminalView(RowsView):
 
 
 class _NotebookView(RowsView):
-    """Changes one output, four times a second at most; at the end it is the table of the answers."""
+    """Changes one output, four times a second at most; at the end it is the table of the answers.
+
+    A retry has an output of its own, and leaves the table as it is.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.display_id = uuid4().hex
-        self._shown = self._ended = False
+        self._shown = False
 
     def show(self, progress: Progress) -> None:
-        if self._ended:  # a retry in another cell leaves the table as it is
+        if self._begins_retry(progress):
+            self.display_id, self._shown = uuid4().hex, False
+        over = progress.kept + progress.done + progress.failed
+        if self._ended and over >= progress.total:
+            self._display({"text/plain": clean(translate(progress.write()))})
             return
         line = clean(translate(f"{progress.write()} · interrupt the kernel to stop"))
-        over = progress.kept + progress.done + progress.failed
         bar = f'<progress max="{progress.total}" value="{over}"></progress>'
         self._display({"text/html": f"{bar} {escape(line)}", "text/plain": line})
 

@@ -256,7 +256,12 @@ def test_what_a_budget_has_stopped_is_asked_by_a_retry_once_it_is_raised(kernel:
     assert kernel.value("len(capitals.failed)") == 3
     again = kernel.run("%cnai_spend --budget off\ncapitals = capitals.retry()")
     assert not again.error
-    assert not again.of("update_display_data")
+    # The retry shows how far it is in its own cell, and the table stays.
+    (progress,) = again.of("display_data")[-1:]
+    assert progress["data"]["text/plain"].startswith("3 of 3")
+    shown = {each["transient"]["display_id"] for each in ran.of("display_data")}
+    assert progress["transient"]["display_id"] not in shown
+    assert not shown & {each["transient"]["display_id"] for each in again.of("update_display_data")}
     assert kernel.value("[each.answer.split()[-1] for each in capitals]") == [
         *("**Paris**.", "**Lima**.", "**Nairobi**.")
     ]
