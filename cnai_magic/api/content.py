@@ -11,7 +11,10 @@ from typing import Any
 
 from .thinking import split_parts
 
-__all__ = ["count_images", "find_text", "split_content", "unwrap_answer"]
+__all__ = ["ELSEWHERE", "count_images", "find_text", "split_content", "unwrap_answer"]
+
+ELSEWHERE = frozenset(("refusal", "audio", "text"))
+"""Fields of a delta in which an answer may stand that is not in its `content`."""
 
 # What a relay packs a whole answer or a chunk into.
 _WRAPPERS = ("data", "result", "response", "output", "body")

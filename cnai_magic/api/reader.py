@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import CnaiError, GarbageError
 from ..redaction import replace_surrogates
-from .content import count_images, find_text, split_content, unwrap_answer
+from .content import ELSEWHERE, count_images, find_text, split_content, unwrap_answer
 from .logprobs import read_logprobs
 from .messages import Chunk
 from .thinking import REASONING_NAMES, ThinkingTags, find_reasoning
@@ -204,7 +204,11 @@ class StreamReader:
             delta = self._drop_repetition(choice)
         if not isinstance(delta, dict):
             delta = {}
-        text = delta.get("content") or find_text(choice, delta) or ""
+        text = delta.get("content")
+        if not text:
+            # Most deltas without a text are reasoning, and looked at no further.
+            elsewhere = not delta or text == 0 or not ELSEWHERE.isdisjoint(delta)
+            text = (find_text(choice, delta) or "") if elsewhere else ""
         reasoning = ""
         if type(text) is not str:
             self._images += count_images(text)
@@ -214,7 +218,8 @@ class StreamReader:
         called = all_thought = False
         if (len(delta) > 1 or not text) and not _BESIDE_TEXT.isdisjoint(delta):
             reasoning = find_reasoning(delta) or reasoning
-            self._images += count_images(delta.get("images"))
+            if "images" in delta:
+                self._images += count_images(delta["images"])
             if not _CALLS.isdisjoint(delta):
                 called = self._calls.add(delta)
                 self._calls_came = self._calls_came or (called and bool(in_delta))
