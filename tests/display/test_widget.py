@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -134,3 +135,35 @@ def test_while_a_cell_asks_again_its_output_keeps_the_answers_before(
     assert turn["text"] == "First."
     final = ran.of("update_display_data")[-1]
     assert final["metadata"]["cnai"]["kept"]["turns"] == []
+
+
+def test_answers_side_by_side_take_few_messages(kernel: Kernel, upstream: ScriptedServer) -> None:
+    columns, text = 6, "Some words of an answer. " * 400
+    gate = threading.Event()
+    begin, end = chunked([])
+    pieces = [http_chunk(event(delta(text[at : at + 50]))) for at in range(0, len(text), 50)]
+    last = [delta(finish="stop"), {"choices": [], "usage": usage(20, 8)}, "[DONE]"]
+    for _ in range(columns):
+        pieces_and_end = [*pieces[100:], *(http_chunk(event(each)) for each in last), end]
+        upstream.reply([begin, *pieces[:100], Wait(gate), *pieces_and_end])
+    told: list[dict[str, Any]] = []
+
+    def watch(message: dict[str, Any]) -> None:
+        if (message["content"].get("data", {}).get("content") or {}).get("kind") == "columns":
+            told.append(message)
+        if len(told) == 4:
+            gate.set()
+
+    ran = kernel.run(f"%%cnai --times {columns} --parallel {columns}\nAnything", "a", meanwhile=watch)
+    assert not ran.error
+    for index in range(columns):
+        news = [each for message in sent(ran, "columns") for at, each in message["messages"] if at == index]
+        deltas = [each["text"] for each in news if each["kind"] == "delta"]
+        assert "".join(deltas) == text
+        assert len(deltas) <= len(told)
+    # All columns are in one message, four times a second at most, but for the last one.
+    dates = [each["header"]["date"].timestamp() for each in told[:-1]]
+    assert all(later - date > 0.2 for date, later in pairwise(dates))
+    # Text goes twice at most: as it comes, and whole for a view that begins to look.
+    size = sum(len(json.dumps(each)) for each in ran.of("comm_msg"))
+    assert size < 2 * columns * len(text) + 250 * columns * len(told) + 10_000
