@@ -122,6 +122,8 @@ class NotebookPage:
         """Reload the page with a kernel that knows nothing."""
         self.page.evaluate("async () => { await jupyterapp.serviceManager.sessions.shutdownAll() }")
         self.reload()
+        # A cell that is run before the page has its kernel is not run at all, and nothing says so.
+        self.until_idle()
 
     def restart(self) -> None:
         """Restart the kernel as a person does: by the menu, whose question is answered with yes."""
