@@ -46,6 +46,7 @@ _SEVERAL = re.compile("--(?:compare|over) ")
 _PLOT, _IMAGE = "application/vnd.vegalite.v5+json", "image/png"
 # What no two runs have in common: when, how long, and the names that are drawn for it.
 _OWN = (
+    (re.compile(r"\b\d+\.\d/s"), "RATE"),
     (re.compile(r"\d{4}-\d\d-\d\d"), "DAY"),
     (re.compile(r"\d\d:\d\d:\d\d(?:\.\d+\+00:00)?"), "TIME"),
     (re.compile(r"\b\d+\.\d (?:s\b|秒)"), "SECONDS"),
