@@ -14,6 +14,7 @@ import pytest
 
 import cnai_magic
 from cnai_magic import languages
+from cnai_magic.chat.answers import translate_headings
 from cnai_magic.errors import QuotaError
 from cnai_magic.languages import choose, get_language, translate
 from cnai_magic.magics.cell_words import CELL
@@ -192,3 +193,9 @@ def _list_words(english: str) -> set[str]:
     """Return the words of a text, without plurals: those stand apart in the code."""
     words = set(_WORD.findall(_NAME.sub(" ", english)))
     return {word for word in words if len(word) > 2}
+
+
+def test_a_column_keeps_its_name_where_ours_would_take_it() -> None:
+    choose("zh")
+    rows = [{"费用": 3, "answer": "yes", "cost": 4, "note": "n"}]
+    assert translate_headings(rows) == [{"费用": 3, "回答": "yes", "cost": 4, "note": "n"}]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cnai_magic import BudgetError, InputError, Session
+from cnai_magic.notebook.comparison_record import build_comparison_metadata, count_unsaved
 from tests.servers import ScriptedServer, completion, failure, json_response
 
 PRICES = {"*": (1, 2)}
@@ -65,6 +66,15 @@ def test_none_is_a_turn_until_one_is_kept_and_the_others_are_its_attempts(
     ]
     with pytest.raises(InputError, match="in the conversation already"):
         comparison.keep(1)
+
+
+def test_what_is_too_long_for_a_notebook_is_counted(server: ScriptedServer, session: Session) -> None:
+    for size in (1_500_000, 3, 600_000):
+        server.reply(json_response(completion("a" * size)))
+    comparison = session.compare("Hi?", times=3, parallel=1)
+    kept = build_comparison_metadata(comparison)
+    assert [each["compared"]["number"] for each in kept["cnai"]["answers"]] == [1, 2]
+    assert count_unsaved(comparison, kept) == 1
 
 
 def test_what_fails_leaves_the_others(server: ScriptedServer, session: Session) -> None:
