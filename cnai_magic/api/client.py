@@ -14,9 +14,10 @@ from .billing import Balance, read_balance
 from .http import Cancellation
 from .in_process import Transport
 from .messages import ChatRequest, Chunk
-from .model_facts import Model, complete_facts, read_models
+from .model_facts import Model, complete_facts
 from .refusals import Refusals
 from .requester import Requester
+from .responses import read_models
 from .retries import Notice, wait_to_retry
 from .stream import Stream, join_chunks
 from .worker import run_in_worker

@@ -1,4 +1,4 @@
-"""The models that a server lists, and what is known of each: from that list, or else from `models.toml`.
+"""What is known of a model: from the list of its server, or else from `models.toml`; and which one answered.
 
 No two servers name these fields alike. What neither says is None: unknown.
 """
@@ -13,9 +13,6 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from ..errors import NotAStreamError
-from .vendor_errors import find_error, quote
-
 __all__ = [
     "LONGEST_NAME",
     "Model",
@@ -24,7 +21,6 @@ __all__ = [
     "describe_models",
     "find_answering_model",
     "read_facts",
-    "read_models",
 ]
 
 LONGEST_NAME = 200
@@ -125,32 +121,6 @@ def _read_table() -> tuple[tuple[str, ModelFacts], ...]:
         (pattern, ModelFacts(**{name: entry[name] for name in names if name in entry}))
         for pattern, entry in tomllib.loads(text).items()
     )
-
-
-_MODEL_LISTS = ("data", "models", "result")
-_ID_NAMES = ("id", "name", "model")
-
-
-def read_models(body: Mapping[str, Any]) -> list[Model]:
-    """Return the models of `GET /models`, in the server's order, each once."""
-    error = find_error(body)
-    if error is not None:
-        raise error
-    items: Iterable[Any] | None = next(
-        (body[name] for name in _MODEL_LISTS if isinstance(body.get(name), list)), None
-    )
-    if items is None:
-        raise NotAStreamError("the server sent JSON that holds no list of models", why=quote(body))
-    found: dict[str, Model] = {}
-    for item in items:
-        about = {"id": item} if isinstance(item, str) else item
-        if isinstance(about, Mapping) and (name := _find_name(about)):
-            found.setdefault(name, Model(name, str(about.get("owned_by") or ""), read_facts(about)))
-    return list(found.values())
-
-
-def _find_name(item: Mapping[str, Any]) -> str:
-    return next((item[name] for name in _ID_NAMES if isinstance(item.get(name), str) and item[name]), "")
 
 
 @lru_cache(256)

@@ -1,20 +1,22 @@
-"""Reads the whole body of a response: as text, as JSON, or as the error that its status means."""
+"""Reads the whole body of a response: as text, JSON, a list of models, or the error that its status means."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import requests
 
-from ..errors import APIError, CnaiError, GarbageError, HTMLError, RedirectRefused
+from ..errors import APIError, CnaiError, GarbageError, HTMLError, NotAStreamError, RedirectRefused
 from .failures import TRANSPORT_ERRORS, explain_proxy_login
 from .http import Cancellation, read_body
+from .model_facts import Model, read_facts
 from .overload import find_wait, is_overload
-from .vendor_errors import excerpt, read_response_error
+from .vendor_errors import excerpt, find_error, quote, read_response_error
 
-__all__ = ["find_request_id", "parse_json", "read_error", "read_text", "refuse_html"]
+__all__ = ["find_request_id", "parse_json", "read_error", "read_models", "read_text", "refuse_html"]
 
 # A whole, unstreamed body may be this large, in bytes.
 _BODY_LIMIT = 64 * 1024 * 1024
@@ -23,6 +25,9 @@ _ERROR_LIMIT = 64 * 1024
 _ERROR_PATIENCE = 5.0
 
 _REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
+# Where a list of models stands, and the ID of one.
+_MODEL_LISTS = ("data", "models", "result")
+_ID_NAMES = ("id", "name", "model")
 
 
 def read_text(response: requests.Response, cancellation: Cancellation, read: bytearray) -> str:
@@ -95,3 +100,25 @@ def find_request_id(response: requests.Response) -> str:
 
 def _decode(body: bytearray) -> str:
     return body.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def read_models(body: Mapping[str, Any]) -> list[Model]:
+    """Return the models of `GET /models`, in the server's order, each once."""
+    error = find_error(body)
+    if error is not None:
+        raise error
+    items: Iterable[Any] | None = next(
+        (body[name] for name in _MODEL_LISTS if isinstance(body.get(name), list)), None
+    )
+    if items is None:
+        raise NotAStreamError("the server sent JSON that holds no list of models", why=quote(body))
+    found: dict[str, Model] = {}
+    for item in items:
+        about = {"id": item} if isinstance(item, str) else item
+        if isinstance(about, Mapping) and (name := _find_name(about)):
+            found.setdefault(name, Model(name, str(about.get("owned_by") or ""), read_facts(about)))
+    return list(found.values())
+
+
+def _find_name(item: Mapping[str, Any]) -> str:
+    return next((item[name] for name in _ID_NAMES if isinstance(item.get(name), str) and item[name]), "")

@@ -9,8 +9,9 @@ import pytest
 
 from cnai_magic.api.events import Events
 from cnai_magic.api.messages import Chunk
-from cnai_magic.api.model_facts import Model, read_models
+from cnai_magic.api.model_facts import Model
 from cnai_magic.api.reader import StreamReader
+from cnai_magic.api.responses import read_models
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import (
     CnaiError,
