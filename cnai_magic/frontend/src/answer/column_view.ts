@@ -75,7 +75,7 @@ export class ColumnView {
 
   /** Whether the text is longer than its box, which scrolls then. */
   get isFull(): boolean {
-    return this.box.scrollHeight > this.box.clientHeight;
+    return this.box.scrollHeight > this.box.clientHeight + 1;
   }
 
   /** Note, before anything is drawn, whether the end of the text is in sight. */
