@@ -117,4 +117,4 @@ def make_frame(
         library: Any = polars or importlib.import_module("pandas")
     except ImportError as exc:
         raise InputError("pandas is not installed", why=str(exc), next_step=next_step) from exc
-    return library.DataFrame(data) if polars else library.DataFrame(data, index=labels)
+    return library.DataFrame(data) if labels is None or polars else library.DataFrame(data, index=labels)
