@@ -17,10 +17,22 @@ interface DocumentCell {
   readonly outputs?: { readonly length: number };
 }
 
+/** What is used of a request to run a cell, and of the answer to it. */
+interface Future {
+  readonly done?: PromiseLike<Reply>;
+}
+
+interface Reply {
+  readonly content?: { readonly status?: string };
+}
+
 /** What the kernel is told of a notebook; `document` is its name within this page, whatever its path becomes. */
 export type Order = { cells: string[]; path: string; document: string };
 
-/** A document in this page: the cells that have shown something since they ran last, and the requests that run one. */
+/**
+ * A document in this page: the cells that have shown something since they ran last, or whose run was aborted, and the
+ * requests that run one.
+ */
 interface KnownDocument {
   readonly name: string;
   readonly shown: Set<string>;
@@ -48,18 +60,23 @@ export function sendOrder(kernel: ExecutingKernel, context: NotebookContext, lan
   kernel.requestExecute = function (content, disposeOnDone, metadata, ...others) {
     const ended = beginRun(metadata, context);
     const future = send.call(this, content, disposeOnDone, addOrder(metadata, context, language), ...others);
-    void Promise.resolve((future as { done?: unknown } | undefined)?.done).then(ended, ended);
+    void Promise.resolve((future as Future | undefined)?.done).then(ended, () => ended());
     return future;
   };
 }
 
-/** Note that a cell runs, or waits to: it shows nothing yet. Returns what notes that it has ended. */
-function beginRun(metadata: object | undefined, context: NotebookContext): () => void {
+/** Note that a cell runs, or waits to: it shows nothing yet. Returns what notes that it has ended, and how. */
+function beginRun(metadata: object | undefined, context: NotebookContext): (reply?: Reply) => void {
   if (!metadata || !("cellId" in metadata)) return () => undefined;
   const { shown, running } = getDocument(context);
-  shown.delete(metadata.cellId as string);
-  running.set(metadata, metadata.cellId);
-  return () => void running.delete(metadata);
+  const cell = metadata.cellId as string;
+  shown.delete(cell);
+  running.set(metadata, cell);
+  return (reply) => {
+    running.delete(metadata);
+    // Below a cell that failed none is run, and what it had shown is gone.
+    if (/^abort/.test(reply?.content?.status ?? "")) shown.add(cell);
+  };
 }
 
 /**

@@ -33,8 +33,8 @@ test("a cell whose outputs were cleared is left out until it runs again", async 
   const cells = [..."abc"].map((id) => ({ id, type: "code", outputs: outputs(1) }));
   const notebook = { localPath: "n", model: { cells } };
   const list = (): string => describeOrder(notebook).cells.join("");
-  let end = (): void => undefined;
-  const done = new Promise<void>((resolve) => (end = resolve));
+  let end: (reply: object) => void = () => undefined;
+  const done = new Promise<object>((resolve) => (end = resolve));
   const sent: string[] = [];
   const connection: ExecutingKernel = {
     requestExecute: (_content, _disposeOnDone, metadata) => {
@@ -57,12 +57,19 @@ test("a cell whose outputs were cleared is left out until it runs again", async 
   cells[0]!.outputs = outputs(0);
   expect(list()).toBe("abc");
   cells[0]!.outputs = outputs(1);
-  end();
+  end({ content: { status: "ok" } });
   await done;
   await Promise.resolve();
   expect(list()).toBe("abc");
   cells[0]!.outputs = outputs(0);
   expect(list()).toBe("bc");
+  // Runs of one cell after the other, of which the first fails.
+  const aborted: ExecutingKernel = { requestExecute: () => ({ done: Promise.resolve({ content: { status: "aborted" } }) }) };
+  sendOrder(aborted, notebook);
+  aborted.requestExecute({}, false, { cellId: "b" });
+  expect(list()).toBe("bc");
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(list()).toBe("c");
 });
 
 test("a document keeps its name where its path changes", () => {
