@@ -159,6 +159,7 @@ def test_maths_becomes_what_every_renderer_typesets(written: str, shown: str) ->
         ),
         *(r"\input{a}", r"\write18{a}", r"\^^69nput{a}", r"\pdffiledump{a}", r"\RequirePackage{a}"),
         *(r"\begin{filecontents}{a}b\end{filecontents}", r"a\end{document}", r"\luaexec{a}"),
+        *(r"\newtagform{a}{[}{]}", r"\definecolor{a}{rgb}{1,1,1}"),
         *(r"\renewcommand{\x}{y}", r"\gdef\x{y}", r"\enclose{a}[b]{x}", r"a}{", r"\toggle{a}{b}\endtoggle"),
     ],
 )

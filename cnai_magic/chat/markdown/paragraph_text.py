@@ -13,9 +13,10 @@ BREAK = "\0"
 """Stands for a line break within a paragraph until the paragraph is complete."""
 
 REFUSED_COMMANDS = (
-    "href|url|html[A-Za-z]*|class|style|cssId|data|includegraphics|unicode|bbox|require|toggle|mmlToken|mathtip"
+    "href|url|html[A-Za-z]*|class|style|cssId|data|unicode|bbox|require|toggle|mmlToken|mathtip"
     "|texttip|enclose|(?:eq|c)?ref|csname|catcode|let|futurelet|global|[egx]?def|(?:re)?newcommand"
     "|providecommand|(?:re)?newenvironment|DeclareMathOperator|DeclarePairedDelimiters?X?|Newextarrow"
+    "|(?:re)?newtagform|usetagform|mathtoolsset|setOptions|definecolor|(?:re)?newcolumntype"
     "|(?:lst)?in(?:put|clude)[A-Za-z]*|import|[A-Za-z]*verbatim[A-Za-z]*|usepackage|RequirePackage[A-Za-z]*"
     "|LoadClass[A-Za-z]*|CatchFile[A-Za-z]*|bibliography|AtEndDocument|loop|typein|primitive|open(?:in|out)"
     "|(?:new)?(?:read(?:line)?|write)|immediate|special|scantokens|(?:direct|late)?lua[A-Za-z]*|ShellEscape"
