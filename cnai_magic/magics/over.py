@@ -56,15 +56,14 @@ def ask_over(
     names = collect_names(shell_session)
     rows = read_rows(_find_rows(shell_session, arguments.over, names))
     prompts = _render(shell_session, typed, saved, arguments, names, rows)
-    if saved is not None and saved.system and arguments.system is None:
-        chosen = replace(chosen, system=_render_system(shell_session, saved, arguments))
+    chosen = _render_system(shell_session, saved, arguments, chosen)
     session = shell_session.session
     max_cost = read_max_cost(session.spending, arguments.max_cost)
     judge = read_judge(shell_session, arguments, max_cost)
     if arguments.dry_run:
         _show_dry_run(shell_session, rows, prompts, chosen, arguments, judge)
         return None
-    expected = read_expectation(arguments, names)
+    expected, again = read_expectation(arguments, names), _write_retry(arguments)
     view = choose_rows_view(shell_session.shell, shell_session.settings.display)
     try:
         answers = session.ask_rows(
@@ -80,14 +79,13 @@ def ask_over(
     except RowsInterrupted as interrupted:
         with defer_interrupts():
             _hand_over(shell_session, interrupted.answers, arguments, view)
-        again = _write_retry(arguments)
         say(f"The answers that came are kept. To ask for the rest, run the cell again, or: {again}")
         raise
     try:
         answers = judge_answers(check_answers(answers, expected), judge, view.show)
     finally:  # what was paid for is there also where the check fails
         _hand_over(shell_session, answers, arguments, view)
-    _explain_failures(answers, _write_retry(arguments))
+    _explain_failures(answers, again)
     if answers.stopped is not None:
         raise answers.stopped
     fail_below(answers, arguments)
@@ -189,9 +187,16 @@ def _render(
     )
 
 
-def _render_system(shell_session: ShellSession, saved: SavedPrompt, arguments: Namespace) -> str:
-    """Return the system message of a saved prompt, the same for all rows; raises InputError for any other."""
-    text, of_row = saved.system or "", {"row", "item", arguments.row_name}
+def _render_system(
+    shell_session: ShellSession, saved: SavedPrompt | None, arguments: Namespace, chosen: Options
+) -> Options:
+    """Return the options with the system message of a saved prompt, if it is that.
+
+    It is the same for all rows; raises InputError for one that is not.
+    """
+    if saved is None or not saved.system or arguments.system is not None:
+        return chosen
+    text, of_row = saved.system, {"row", "item", arguments.row_name}
     for brace in find_braces(text):
         expression = parse_expression(brace.inside)
         if expression is not None and not expression.names.isdisjoint(of_row):
@@ -200,7 +205,8 @@ def _render_system(shell_session: ShellSession, saved: SavedPrompt, arguments: N
                 why=f"it is the same for all rows, and holds {text[brace.start : brace.end]}",
                 next_step="nothing was sent: put that into the body of the prompt",
             )
-    return render(shell_session, text, {**saved.variables, **read_variables(arguments.var)}).text
+    rendered = render(shell_session, text, {**saved.variables, **read_variables(arguments.var)})
+    return replace(chosen, system=rendered.text)
 
 
 def _show_dry_run(

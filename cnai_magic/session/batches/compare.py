@@ -119,14 +119,9 @@ def compare(
 
     try:
         announce()
+        limits = spending.find_limits(budget)
         stopped = _ask_columns(
-            columns,
-            client(),
-            spending,
-            outcomes,
-            sending=sending,
-            limits=spending.find_limits(budget),
-            plan_judge=plan_judge,
+            columns, client(), spending, outcomes, sending=sending, limits=limits, plan_judge=plan_judge
         )
     except KeyboardInterrupt:
         with defer_interrupts():

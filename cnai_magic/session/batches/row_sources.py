@@ -109,7 +109,6 @@ def render_rows(
     with defer_interrupts():  # what an interrupt leaves imported by half may never be imported again
         from ...chat.prompts.expressions import missing_text_is_empty
         from .row_template import check_template
-
     check_template(template, rows[0], row_names)
 
     def render() -> Iterator[str]:
@@ -133,9 +132,8 @@ def render_rows(
                 "" if piece.shown is not None and is_blank(piece.value) else piece.text
                 for piece in rendered.pieces
             )
-        for source, (first, *others) in blank.items():
-            count = 1 + len(others)
-            on_remark(f"{source} is empty in {count:,} of {len(rows):,} rows, first in row {first:,}")
+        for source, at in blank.items():
+            on_remark(f"{source} is empty in {len(at):,} of {len(rows):,} rows, first in row {at[0]:,}")
 
     return RowPrompts(render())
 
