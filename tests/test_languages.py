@@ -167,7 +167,7 @@ def test_the_help_of_a_magic_is_in_chinese_and_its_options_are_not(monkeypatch: 
     choose("zh")
     chinese = get_help("cnai"), get_help("cnai_chat")
     assert "  -n, --max-tokens N      回答的最大长度（tokens）。" in chinese[0].splitlines()
-    assert "  undo               去掉最后一轮" in chinese[1].splitlines()
+    assert "  drop N             去掉第 N 轮" in chinese[1].splitlines()
     assert max(map(_count_columns, chinese[0].splitlines())) <= 100
     assert len(chinese[0].splitlines()) == len(english[0].splitlines())
     for before, after in zip(english, chinese, strict=True):

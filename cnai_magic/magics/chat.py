@@ -44,7 +44,7 @@ Show and change the conversations of this notebook.
   fork [NAME]        go on from this conversation in another; --at N: from its turn N
   rename [OLD] NEW   give a conversation another name: OLD, or the one in use
   delete NAME        remove a conversation; what it cost still counts
-  undo               take the last turn out
+  undo               take the last turn out, as long as the cell of this command stays
   drop N             take turn N out
   versions [N]       all attempts of a turn side by side; --keep K: attempt K is the one that counts
   rate N [K] RATING  rate turn N, or its attempt K: good, bad, 1 to 5, none; a note may follow

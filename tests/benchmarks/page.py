@@ -66,6 +66,7 @@ def main(arguments: list[str]) -> None:
         note(f"{os.cpu_count()} processors, {os.getloadavg()[0]:.1f} processes running before it began")
         _keystrokes(server, context, rounds)
         _requests(server, context)
+        _changes(server, context)
         _loads(server, context, rounds)
 
 
@@ -129,19 +130,52 @@ def _requests(server: JupyterServer, context: BrowserContext) -> None:
             # A new kernel is asked before its first cell; after each, JupyterLab's debugger asks.
             notebook.run(0)
             notebook.page.evaluate(_IDLE)
-            sent: list[int] = []
-            session = notebook.page.context.new_cdp_session(notebook.page)
-            session.on(
-                "Network.webSocketFrameSent",
-                lambda frame, sent=sent: sent.append(len(frame["response"]["payloadData"]) * 3 // 4),
-            )
-            session.send("Network.enable")
+            sent = _watch_sent(notebook)
             notebook.run(1)
             notebook.page.evaluate(_IDLE)
             frames[extension], sizes[extension] = len(sent), sum(sent)
     more = sizes[True] - sizes[False]
     row("messages over those without the extension", frames[True] - frames[False], at_most=0)
     row("bytes for each cell", more / _CELLS, "B", at_most=MOST_BYTES, beside=f"{more:,} in all")
+
+
+def _watch_sent(notebook: _Opened) -> list[int]:
+    """Return a list that gets the size, in bytes, of each message that the page sends from now on."""
+    sent: list[int] = []
+    session = notebook.page.context.new_cdp_session(notebook.page)
+    session.on(
+        "Network.webSocketFrameSent",
+        lambda frame: sent.append(len(frame["response"]["payloadData"]) * 3 // 4),
+    )
+    session.send("Network.enable")
+    return sent
+
+
+def _changes(server: JupyterServer, context: BrowserContext) -> None:
+    heading("What a page sends where cells change, beside two answers")
+    cells = [
+        '%load_ext cnai_magic\n%config Cnai.base_url = "demo"',
+        *["%%cnai demo-echo\nOne?"] * 2,
+        "1",
+        "2",
+    ]
+    with _opened(server, context, *cells) as notebook:
+        notebook.run(0, 1, 2, 3)
+        notebook.page.evaluate(_IDLE)
+        sent = _watch_sent(notebook)
+        for name, active, command, most in (
+            ("messages where a cell of code is moved", 3, "notebook:move-cell-down", 0),
+            ("messages where one is inserted", 3, "notebook:insert-cell-below", 0),
+            ("messages where one is deleted", 4, "notebook:delete-cell", 0),
+            ("messages where an answer is moved: what is stale", 1, "notebook:move-cell-down", 1),
+        ):
+            sent.clear()
+            notebook.page.evaluate(
+                "index => { jupyterapp.shell.currentWidget.content.activeCellIndex = index }", active
+            )
+            notebook.command(command)
+            notebook.page.evaluate(_IDLE)
+            row(name, len(sent), at_most=most, beside=f"{sum(sent):,} B")
 
 
 # -- the load of a page -------------------------------------------------------------------------

@@ -20,6 +20,8 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
 ) -> None:
     notebook = open_notebook("%%cnai\nOne?", "%%cnai\nTwo?", app=app)
+    # In a file of this format cells have no IDs: it gets them, so that the kernel knows its cells again.
+    notebook.page.evaluate("() => { jupyterapp.shell.currentWidget.model.sharedModel.nbformat_minor = 4 }")
     for text in ("The first.", "Soon stale.", CODE, "The second."):
         upstream.reply(sse(text))
     notebook.run(0, 1, 2)
@@ -76,6 +78,7 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     first.get_by_role("button", name="Code to a new cell below").click()
     expect(notebook.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(4)
     assert notebook.saved().cells[2].source == "import statistics\nstatistics.median([1, 2])"
+    assert notebook.saved().nbformat_minor == 5
     assert "median" in notebook.saved().cells[1].outputs[0].data["text/markdown"]
 
     # A kernel that was restarted is not asked, and the page offers nothing of it.

@@ -5,7 +5,7 @@
  * where anything of it is missing, nothing is done, and the kernel reads the order from the saved notebook.
  */
 
-import { type ExecutingKernel, type NotebookContext, sendOrder } from "./order";
+import { type ExecutingKernel, keepIds, type NotebookContext, sendOrder } from "./order";
 
 interface Model {
   widget_manager?: {
@@ -19,7 +19,9 @@ export default {
       const context = model.widget_manager?.context;
       const kernel = context?.sessionContext?.session?.kernel;
       // A restarted kernel keeps its connection; another one gets another asset widget.
-      if (kernel && context.model.cells) sendOrder(kernel, context);
+      if (!kernel || !context.model.cells) return;
+      sendOrder(kernel, context);
+      keepIds(context);
     } catch {
       // The page does not say.
     }

@@ -7,7 +7,7 @@
 /** What is used of a notebook's document. */
 export interface NotebookContext {
   readonly localPath: string;
-  readonly model: { readonly cells?: Iterable<DocumentCell> };
+  readonly model: { readonly cells?: Iterable<DocumentCell>; readonly sharedModel?: object };
 }
 
 /** What is used of a cell; only cells of code have outputs. */
@@ -63,6 +63,15 @@ export function sendOrder(kernel: ExecutingKernel, context: NotebookContext, lan
     void Promise.resolve((future as Future | undefined)?.done).then(ended, () => ended());
     return future;
   };
+}
+
+/**
+ * Let the file keep the IDs of its cells: before format 4.5 it has none, and each page that opens it makes up others,
+ * so that the kernel would know none of its cells again.
+ */
+export function keepIds({ model }: NotebookContext): void {
+  const format = model.sharedModel as { nbformat?: number; nbformat_minor?: number } | undefined;
+  if (format?.nbformat === 4 && format.nbformat_minor! < 5) format.nbformat_minor = 5;
 }
 
 /** Note that a cell runs, or waits to: it shows nothing yet. Returns what notes that it has ended, and how. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { describeOrder, type ExecutingKernel, sendOrder } from "../src/order";
+import { describeOrder, type ExecutingKernel, keepIds, sendOrder } from "../src/order";
 
 function kernel(): { requestExecute(...request: unknown[]): unknown[] } {
   return { requestExecute: (...request) => request };
@@ -114,4 +114,11 @@ test("a cell runs without an order where its document is gone", () => {
     },
   });
   expect(connection.requestExecute({}, false, { cellId: "a" })).toEqual([{}, false, { cellId: "a" }]);
+});
+
+test("a file of a format that has no IDs of cells keeps them from now on", () => {
+  const formats = [[4, 4], [4, 5], [4, 6], [5, 0]].map(([nbformat, nbformat_minor]) => ({ nbformat, nbformat_minor }));
+  for (const sharedModel of formats) keepIds({ localPath: "n", model: { sharedModel } });
+  expect(formats.map((each) => each.nbformat_minor)).toEqual([5, 5, 6, 0]);
+  keepIds({ localPath: "n", model: {} });
 });

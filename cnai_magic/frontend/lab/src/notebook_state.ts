@@ -12,7 +12,7 @@ import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import type { JSONObject } from "@lumino/coreutils";
 import { type ISignal, Signal } from "@lumino/signaling";
 
-import { describeOrder } from "../../src/order";
+import { describeOrder, keepIds } from "../../src/order";
 import { type Answer, askKernel } from "./ask_kernel";
 import { asList, asRecord, asText, isId, PAGE_TYPE } from "./facts";
 import { listRecorded } from "./notebook_cells";
@@ -204,6 +204,7 @@ export class NotebookState {
       const { data, metadata } = content;
       if (!(PAGE_TYPE in asRecord(data)) && !("cnai" in asRecord(metadata))) return;
       this.known = true;
+      keepIds(this.context);
       this.concerning.add(parent);
     } else if (type === "status" && content.execution_state === "idle") {
       if (this.loading.delete(parent)) this.known = true;
