@@ -37,7 +37,7 @@ def _keep(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
     turn, answer, cell = (
         find_turn(conversation, request),
         read_id(request, "answer"),
-        read_id(request, "cell"),
+        shell_session.cell.ids[read_id(request, "cell")],
     )
     number = next((each.number for each in turn.attempts if each.id == answer), None)
     if number is None or turn.position.cell != cell:
@@ -50,7 +50,7 @@ def _keep_compared(shell_session: ShellSession, request: Mapping[str, Any]) -> N
     """Let one of several answers join the conversation, from the cell that asked for them."""
     session = shell_session.session
     compared = session.comparisons.find(read_id(request, "compared"))
-    number, cell = read_number(request, "number"), read_id(request, "cell")
+    number, cell = read_number(request, "number"), shell_session.cell.ids[read_id(request, "cell")]
     if compared is None or number is None or compared.turn is None or compared.turn.position.cell != cell:
         raise InputError(
             "the answers that this cell shows are unknown here, or one of them is kept",

@@ -17,6 +17,7 @@ from .spend_scope import read_day_status, read_kernel_status
 if TYPE_CHECKING:
     from ..chat.attempt import Turn
     from ..chat.conversation import KernelConversation
+    from ..notebook.cell_ids import CellIds
     from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
 
@@ -35,7 +36,7 @@ def _describe_state(shell_session: ShellSession, request: Mapping[str, Any]) -> 
         model, demo = session.find_default_model(), session.asks_demo()
         left, day = read_kernel_status(session), _read_day_status(session)
     except CnaiError:  # a wrong setting: the question itself says so
-        return {"conversation": session.conversations.current, **_describe_answers(session)}
+        return {"conversation": session.conversations.current, **_describe_answers(shell_session)}
     spent = session.spending.notebook(session.notebook, demo=demo)
     return {
         "model": clean(model),
@@ -44,12 +45,13 @@ def _describe_state(shell_session: ShellSession, request: Mapping[str, Any]) -> 
         "spent": str(spent) if spent.requests else "",
         "left": _describe_left(left),
         "left_today": _describe_left(day),
-        **_describe_answers(session),
+        **_describe_answers(shell_session),
     }
 
 
-def _describe_answers(session: KernelSession) -> dict[str, Any]:
-    return {"stale": _list_stale(session), "renumbered": _list_renumbered(session)}
+def _describe_answers(shell_session: ShellSession) -> dict[str, Any]:
+    session = shell_session.session
+    return {"stale": _list_stale(session, shell_session.cell.ids), "renumbered": _list_renumbered(session)}
 
 
 def _read_day_status(session: KernelSession) -> BudgetStatus | None:
@@ -63,7 +65,7 @@ def _describe_left(budget: BudgetStatus | None) -> str:
     return "" if budget is None else format_usd(max(0, budget.left), exact=True)
 
 
-def _list_stale(session: KernelSession) -> list[dict[str, Any]]:
+def _list_stale(session: KernelSession, ids: CellIds) -> list[dict[str, Any]]:
     """Return the stale turns of each conversation with their cells, and the turn above the first of them."""
     found = []
     for conversation in session.conversations:
@@ -71,7 +73,7 @@ def _list_stale(session: KernelSession) -> list[dict[str, Any]]:
         if stale:
             index = conversation.turns.index(stale[0])
             above = conversation.turns[index - 1].id if index else ""
-            turns = {each.id: each.cell for each in stale[:_MOST_TURNS]}
+            turns = {each.id: ids.find_shown(each.cell or "") for each in stale[:_MOST_TURNS]}
             found.append({"conversation": conversation.name, "above": above, "turns": turns})
     return found
 
@@ -112,29 +114,29 @@ def _describe_models(shell_session: ShellSession, request: Mapping[str, Any]) ->
 def _describe_outline(shell_session: ShellSession, request: Mapping[str, Any]) -> dict[str, Any]:
     """Return all conversations with their turns: where each stands, its tokens and what it cost."""
     session = shell_session.session
-    return {"conversations": [_outline(each, session) for each in session.conversations]}
+    return {"conversations": [_outline(each, shell_session) for each in session.conversations]}
 
 
-def _outline(conversation: KernelConversation, session: KernelSession) -> dict[str, Any]:
+def _outline(conversation: KernelConversation, shell_session: ShellSession) -> dict[str, Any]:
     numbered = list(enumerate(conversation.turns, 1))
-    origin = conversation.origin
+    origin, ids = conversation.origin, shell_session.cell.ids
     return {
         "name": conversation.name,
-        "in_use": conversation.name == session.conversations.current,
+        "in_use": conversation.name == shell_session.session.conversations.current,
         "origin": "" if origin is None else origin.name,
         "count": len(numbered),
         "tokens": sum(each.reply.usage.total_tokens for each in conversation.turns),
         "cost": _sum_cost(conversation.turns),
-        "turns": [_outline_turn(number, each) for number, each in numbered[-_MOST_TURNS:]],
+        "turns": [_outline_turn(number, each, ids) for number, each in numbered[-_MOST_TURNS:]],
     }
 
 
-def _outline_turn(number: int, turn: Turn) -> dict[str, Any]:
+def _outline_turn(number: int, turn: Turn, ids: CellIds) -> dict[str, Any]:
     question = to_one_line(turn.reply.prompt.strip()[: 2 * _LONGEST_QUESTION])
     return {
         "number": number,
         "turn": turn.id,
-        "cell": turn.position.cell or "",
+        "cell": ids.find_shown(turn.position.cell or ""),
         "question": question[:_LONGEST_QUESTION],
         "attempts": len(turn.attempts),
         "tokens": turn.reply.usage.total_tokens,
@@ -156,7 +158,7 @@ def _describe_outputs(shell_session: ShellSession, request: Mapping[str, Any]) -
     cells, session = request.get("cells"), shell_session.session
     listed = cells[:_MOST_CELLS] if isinstance(cells, list) else []
     named = [read_id({"cell": each}, "cell") for each in listed]
-    return {"outputs": {each: build_shown_outputs(session, each) for each in named}}
+    return {"outputs": {each: build_shown_outputs(session, shell_session.cell.ids[each]) for each in named}}
 
 
 STATES: dict[str, Callable[[ShellSession, Mapping[str, Any]], dict[str, Any]]] = {

@@ -26,7 +26,7 @@ class RunningCell:
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._ids = CellIds()
+        self.ids = CellIds()
         # The latest runs, by what tells one from another: a task may ask after its cell ended.
         self._runs: dict[object, CellRun] = {}
         self._older_threads: set[int | None] = set()
@@ -46,8 +46,8 @@ class RunningCell:
         run = self._runs.get(execution)
         if run is None:
             cell = self.id
-            run = self._runs[execution] = CellRun(execution, None if cell is None else self._ids[cell])
-            self.repeated = self._ids.count(self.source) if cell is None else 0
+            run = self._runs[execution] = CellRun(execution, None if cell is None else self.ids[cell])
+            self.repeated = self.ids.count(self.source) if cell is None else 0
             for former in list(self._runs)[:-_MOST_RUNS]:
                 del self._runs[former]
         return run
@@ -62,13 +62,13 @@ class RunningCell:
     def page_order(self) -> PageOrder | None:
         """The order of all cells as the page tells it; cells have the IDs of the file."""
         order = read_page_order(self._request)
-        return order and order._replace(cells=[self._ids[cell] for cell in order.cells])
+        return order and order._replace(cells=[self.ids[cell] for cell in order.cells])
 
     def align(self, saved: Sequence[str]) -> None:
         """Take the cells of the page for those of a file that have no ID of their own."""
         order = read_page_order(self._request)
         if order is not None and any(map(is_nameless, saved)):
-            self._ids.align(order.cells, saved)
+            self.ids.align(order.cells, saved)
 
     @property
     def source(self) -> str:
@@ -78,14 +78,14 @@ class RunningCell:
     @property
     def is_identified(self) -> bool:
         """Whether there is nothing to look for in the notebook's file."""
-        return self.id is None or self.id in self._ids
+        return self.id is None or self.id in self.ids
 
     def identify(self, saved: Iterable[SavedCell]) -> None:
         """Find the cell among those of the file."""
         if self.id is not None:
-            self._ids.find(self.id, self.source, saved)
+            self.ids.find(self.id, self.source, saved)
             run = self.run
-            if run.cell != self._ids[self.id]:  # it began before anything was asked in it
+            if run.cell != self.ids[self.id]:  # it began before anything was asked in it
                 del self._runs[run.execution]
 
     @property

@@ -35,6 +35,10 @@ class CellIds:
     def __contains__(self, cell: str) -> bool:
         return cell in self._found
 
+    def find_shown(self, cell: str) -> str:
+        """Return the ID that the front end gives to a cell of the file, that ID where none is known."""
+        return next((shown for shown, found in self._found.items() if found == cell), cell)
+
     def find(self, cell: str, source: str, saved: Iterable[SavedCell]) -> None:
         """Look a cell up among those of the file."""
         saved, taken = list(saved), {*self._found.values()}
