@@ -18,6 +18,10 @@ _SIGNS = ("<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|return|>", "<
 _SIGN = re.compile("|".join(map(re.escape, _SIGNS)))
 _CALLED = re.compile(r" to=functions\.([\w-]+)")
 _TAIL = re.compile(r"<(?:\|(?:[a-z]{1,7}(?:\|)?)?)?\Z")
+_HEAD = re.compile(
+    r"(?:<\|start\|>)?(?:assistant)?(?: to=\S*)?"
+    r"(?:<\|channel\|>\s*(?:analysis|commentary|final)?(?: to=\S*)?\s*(?:<\|constrain\|>\s*\w*)?)?"
+)
 # A head names the role, the channel, and what it is written to: more text than this is not a head.
 _LONGEST_HEAD = 200
 
@@ -36,9 +40,12 @@ class HarmonyChannels:
         # What was written before, so that messages of one kind do not run into each other.
         self._wrote = {True: False, False: False}
         self._gap = self._end_of_call = ""
+        self._speaks = False
 
     def split(self, text: str, *, ended: bool = False) -> tuple[str, str]:
         """Return as much of the text and of the reasoning as is decided; all of it where it has `ended`."""
+        if self._speaks:
+            return text, ""
         text = self._held + text
         tail = None if ended else _TAIL.search(text)
         self._held = tail[0] if tail else ""
@@ -46,8 +53,12 @@ class HarmonyChannels:
         at = 0
         for sign in _SIGN.finditer(text, 0, len(text) - len(self._held)):
             self._take(text[at : sign.start()], pieces)
-            self._follow(sign[0], pieces)
-            at = sign.end()
+            if not self._speaks:
+                self._follow(sign[0], pieces)
+            at = sign.start() if self._speaks else sign.end()
+            if self._speaks:
+                self._held = ""
+                break
         self._take(text[at : len(text) - len(self._held)], pieces)
         if ended:
             self._close_call(pieces)
@@ -66,10 +77,13 @@ class HarmonyChannels:
                 self._take(f'<tool_call>{{"name": "{called[1]}", "arguments": ', pieces)
                 self._end_of_call = "}</tool_call>"
         elif sign == "<|channel|>":
-            self._head = f"{self._head or ''}{sign}"
-        elif sign == "<|start|>" or self._head is None:
             self._release(pieces)
-            self._head = ""
+            if not self._speaks:
+                self._head = f"{self._head or ''}{sign}"
+        elif sign != "<|message|>":
+            self._release(pieces)
+            if not self._speaks:
+                self._head = sign if sign == "<|start|>" else ""
 
     def _close_call(self, pieces: dict[bool, list[str]]) -> None:
         end, self._end_of_call = self._end_of_call, ""
@@ -90,9 +104,11 @@ class HarmonyChannels:
             self._gap, self._wrote[self._thinks] = "", True
 
     def _release(self, pieces: dict[bool, list[str]]) -> None:
-        """Take a head that no message followed as text, unless it is one."""
-        head, self._head = self._head or "", self._head
-        if head.strip() and "<|channel|>" not in head and head.strip() != "assistant":
+        """Take a head that no message followed as text, unless it is one that was cut off."""
+        head = self._head or ""
+        if not _HEAD.fullmatch(head.strip()):
+            # An answer that begins so without being in this format speaks of its signs.
+            self._speaks = "<|" in head and not any(self._wrote.values())
             self._thinks = False
             self._begin()
             self._take(head, pieces)

@@ -277,7 +277,7 @@ class ThinkingTags:
         if tag:  # more reasoning
             self._open(tag)
             return self._split_within(start[len(tag) :])
-        if start and any(tag.startswith(low) for tag in _OPENERS):
+        if answer and any(tag.startswith(low) for tag in _OPENERS):
             self._held = answer
             return Split()
         self._answering = bool(answer and self._ends)

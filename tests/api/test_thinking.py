@@ -114,6 +114,8 @@ SPOKEN_OF = {
     "in Chinese quotes": "结束标签是“</think>”。",
     "with its pair": "Write\n<think>\nso\n</think>\nfour",
     "later in the answer": "say <think>x</think>",
+    "a sign of gpt-oss first": "<|channel|> is a sign of gpt-oss, and so are <|start|> and <|end|>.",
+    "the start of gpt-oss first": "<|start|>assistant begins the answers of gpt-oss, and <|end|> ends them.",
     "the signs of gpt-oss": "It ends with `<|end|><|start|>assistant` each time.",
     "an analysis": "analysisResult = run()  # no assistant, final",
     "the word alone": "analysis",
