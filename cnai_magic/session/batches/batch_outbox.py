@@ -20,7 +20,7 @@ __all__ = ["Keep", "Outbox"]
 
 # Seconds between two writes: with 64 requests under way a dozen share one. What comes later than this after
 # the last one is written at once.
-_PAUSE = 0.004
+_PAUSE = 0.01
 
 Keep = Callable[[Sequence[Outcome]], Container[str] | None]
 """Takes what came of questions; see `Outbox`."""
