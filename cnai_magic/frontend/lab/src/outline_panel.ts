@@ -119,7 +119,10 @@ export class OutlinePanel extends Widget {
   }
 
   private describeCost({ tokens, cost }: Record<string, unknown>): string {
-    return `${fill(this.words("{count} tokens"), { count: Number(tokens).toLocaleString("en-US") })} · ${asText(cost)}`;
+    const { words } = this;
+    const credit = /^demo credit (.+)$/.exec(asText(cost))?.[1];
+    const money = credit ? fill(words("demo credit {spent}"), { spent: credit }) : words(asText(cost));
+    return `${fill(words("{count} tokens"), { count: Number(tokens).toLocaleString("en-US") })} · ${money}`;
   }
 
   private makeAction(label: string, of: string, press: () => unknown): HTMLButtonElement {

@@ -87,7 +87,7 @@ class StatusItem extends Widget {
     const current = this.state?.current;
     if (current) {
       const { model, conversation, spent, left, leftToday, demo } = current;
-      const money = spent && (demo ? fill(words("demo credit {spent}"), { spent }) : spent);
+      const money = spent && (demo ? fill(words("demo credit {spent}"), { spent }) : words(spent));
       setText(this.model, model || words("no model"));
       const facts = [conversation, money, left && fill(words("{left} left"), { left })];
       if (leftToday) facts.push(fill(words("{left} left today"), { left: leftToday }));
