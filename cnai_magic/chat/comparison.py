@@ -229,6 +229,8 @@ class Comparison(Sequence[ComparedAnswer]):
         failed = len(self) - len(self.replies)
         passed = write_share([each.passed for each in self._answers])
         cost = write_sum((reply.cost, reply.demo) for reply in self.replies)
+        if self.replies and all(reply.replayed for reply in self.replies):
+            cost = f"replayed, had cost {cost}"
         lost = write_sum((each.charged, each.demo) for each in self._answers if each.charged.nano)
         judged = "" if self.judgement is None else self.judgement.summary
         parts = [

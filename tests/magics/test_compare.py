@@ -223,7 +223,7 @@ def test_compared_answers_are_replayed_from_the_notebook(kernel: Kernel, tmp_pat
             assert not again.error
             assert kernel.value(facts) == before
             assert kernel.value("found.judgement.summary") == judged
-            assert kernel.value("all(each.replayed for each in found.replies)")
+            assert " · replayed, had cost demo credit $" in again.shown
         assert not kernel.run(keep, "c").error
         assert kernel.run(follow, "d").answer == followed.answer
         fewer = kernel.run(source.replace("0,0.7", "0.7,1").replace("--judge demo-guide ", ""), "b")
