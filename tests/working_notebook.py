@@ -166,7 +166,7 @@ class WorkingNotebook:
         )
         if session.conversations.in_use.turn_at(position) is not None:
             run.answer(session.conversations.in_use.name, position)
-        shown = ShownComparison(compared)
+        shown = ShownComparison(compared, "")
         compared.display_id = f"compared {self.count}"
         data, about = shown._repr_mimebundle_()
         outputs[compared.display_id] = {"data": data, "metadata": json.loads(json.dumps(about))}
