@@ -16,7 +16,8 @@ interface About {
 export function showAgain(notebook: Notebook, { data, metadata }: Shown, { cell: asked = "", compared }: About = {}): void {
   const { cell, id } = asRecord(metadata.cnai);
   const turn = readFacts(data[PAGE_TYPE])?.turn;
-  const outputs = findModel(notebook, asText(cell) || asked)?.outputs;
+  // The kernel may have another name for it, where the file gave it none.
+  const outputs = (findModel(notebook, asText(cell)) ?? findModel(notebook, asked))?.outputs;
   if (outputs && compared !== undefined) dropInterrupt(outputs);
   for (const [index, output] of outputs?.toJSON().entries() ?? []) {
     const shown = asRecord(output);
