@@ -64,7 +64,8 @@ def test_the_demo_calls_a_function_and_its_answer_outlives_the_kernel(kernel: Ke
 def test_what_is_no_function_is_refused_and_nothing_is_sent(kernel: Kernel) -> None:
     for words, told in (
         ("mean_off", "mean_of"),
-        ("mean_of, x", "--tools f,g"),
+        ("mean_of, x", "x is not a function of this notebook"),
+        ("mean_of,,x", "--tools f,g"),
         ("Data", "it is a class"),
         ("print.nothing", "not a function of this notebook"),
         ("mean_of,mean_of", "two tools"),
