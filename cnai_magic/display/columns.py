@@ -97,7 +97,6 @@ class _ColumnsWidgetView(RowsView):
 
     def _receive(self, _: object, message: _Message, buffers: object) -> None:
         """Act on a message of the page, perhaps on a thread of its own while the answers are read."""
-        self._busy.expect()
         widget = self._widget
         if widget is None:
             return

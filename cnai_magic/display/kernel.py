@@ -25,6 +25,8 @@ __all__ = [
 
 # Seconds to wait for the page; only one that was closed lets all of them pass.
 _PATIENCE = 5.0
+# Seconds between two reports that the kernel is busy.
+_BUSY_EVERY = 1.0
 
 
 def get_request(shell: Any) -> dict[str, Any]:
@@ -63,24 +65,21 @@ def address_subshell(widget: Any) -> None:
 
 
 class BusyReport:
-    """Says again that the kernel is busy, after a subshell has handled a message of the page.
+    """Says again and again that the kernel is busy.
 
-    JupyterLab takes the end of that, which the kernel reports as "idle", for the end of the cell.
+    Each message of the page is handled beside the cell, and its end is reported as "idle", which JupyterLab
+    takes for the end of the cell.
     """
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._left = 0
-
-    def expect(self) -> None:
-        """Note, on any thread, that a message is being handled: its end is reported soon."""
-        self._left = 2
+        self._next = 0.0
 
     def send(self) -> None:
-        """Say it, if there is a reason; called a few times a second, on the thread of the cell."""
+        """Say it, once a second at most, on the thread of the cell."""
         publish = getattr(getattr(self._shell, "kernel", None), "_publish_status", None)
-        if self._left and publish is not None:
-            self._left -= 1
+        if publish is not None and time.monotonic() >= self._next:
+            self._next = time.monotonic() + _BUSY_EVERY
             publish("busy", "shell", get_request(self._shell))
 
 

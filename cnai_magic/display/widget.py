@@ -192,7 +192,6 @@ class WidgetView(View):
 
     def _receive(self, widget: object, message: dict[str, Any], buffers: object) -> None:
         """Act on a message of the page, perhaps on a thread of its own while the answer is read."""
-        self._busy.expect()
         kind = message.get("kind")
         if kind == "stop" and self._stop is not None:
             self._send({"kind": "stopping"})

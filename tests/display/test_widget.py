@@ -156,6 +156,8 @@ def test_answers_side_by_side_take_few_messages(kernel: Kernel, upstream: Script
 
     ran = kernel.run(f"%%cnai --times {columns} --parallel {columns}\nAnything", "a", meanwhile=watch)
     assert not ran.error
+    # What the page sends meanwhile ends with "idle": that the cell still runs is said again.
+    assert [each["execution_state"] for each in ran.of("status")].count("busy") > 1
     for index in range(columns):
         news = [each for message in sent(ran, "columns") for at, each in message["messages"] if at == index]
         deltas = [each["text"] for each in news if each["kind"] == "delta"]
