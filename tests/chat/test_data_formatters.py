@@ -153,6 +153,13 @@ def test_a_secret_is_masked_by_the_name_of_its_column_or_row_in_each_form(value:
         assert "hunter2" not in shown("x | describe", x=value).text
 
 
+def test_a_plain_word_under_other_names_too_is_no_secret() -> None:
+    schema = {"password": {"type": "string"}, "name": {"type": "string"}, "city": {"type": "string"}}
+    text = shown("schema", schema=schema).text
+    assert text.count("'type': 'string'") == 2
+    assert text.count("[secret masked]") == 1
+
+
 class Connection:
     """Its own repr prints what it was made with."""
 

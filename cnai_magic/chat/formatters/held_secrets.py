@@ -1,8 +1,9 @@
 """Finds the secrets that a value holds under the names of secrets, however it is written as text.
 
 A table within a dict, an array of xarray, an object with a `repr` of its own: their text is written by a
-library that knows nothing of secrets. What the value has under a secret's name is masked in the text. Only a
-part of a large value is looked at.
+library that knows nothing of secrets. What the value has under a secret's name is masked in the text, unless
+it is a plain word that stands under other names too, as the types in a schema do. Only a part of a large
+value is looked at.
 """
 
 from __future__ import annotations
@@ -26,11 +27,18 @@ _MOST_ITEMS = 400
 # Whose attributes are those of a library, or of code.
 _OPAQUE = {"builtins", "numpy", "pandas", "polars", "pyarrow", "types", "module", "threading", "io", "socket"}
 
+_WORD = re.compile(r"\w+")
+_PLAIN_WORD = re.compile(r"[^\W\d]+")
+# So many characters of a text are searched for words.
+_MOST_CHARACTERS = 200
+
 
 def mask_held_secrets(text: str, value: object) -> str:
     """Return the text of a value with `MASK` for what it holds under a secret's name."""
-    found = {each for each in _Search().look_into(value, depth=0) if each in text}
-    for secret in sorted(found, key=len, reverse=True):
+    search = _Search()
+    found = {each for each in search.look_into(value, depth=0) if each in text}
+    secrets = (each for each in found if not (_PLAIN_WORD.fullmatch(each) and each in search.words))
+    for secret in sorted(secrets, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
     return text
 
@@ -40,15 +48,18 @@ _PLAIN = ("int", "uint", "float", "double", "bool", "string", "large_str", "date
 
 
 class _Search:
-    """One search in a value, which ends after so many values."""
+    """One search in a value, which ends after so many values; `words` are those that are not secret."""
 
     def __init__(self) -> None:
+        self.words: set[str] = set()
         self._left = _MOST_VALUES
         self._seen: set[int] = set()
 
     def look_into(self, value: Any, *, depth: int) -> Iterator[str]:
         """Yield the secrets in a value."""
         kind = type(value)
+        if kind is str:
+            self.words.update(_WORD.findall(value[:_MOST_CHARACTERS]))
         if kind in (str, int, float, bool, type(None), bytes) or depth > _DEEPEST or id(value) in self._seen:
             return
         self._seen.add(id(value))
@@ -89,6 +100,7 @@ class _Search:
             if is_secret_name(name):
                 yield from _list_texts(item)
             else:
+                self.words.add(name)
                 yield from self.look_into(item, depth=depth + 1)
 
     def _look_into_table(self, value: Any, depth: int) -> Iterator[str]:
