@@ -68,7 +68,7 @@ _PAIRS = {
 # Solar Open ends its thought as any message.
 _ALSO_CLOSES = {"<|think|>": "<|end|>"}
 # What stands between thought and answer without having been opened: Apriel, and gpt-oss whose first sign is
-# gone, or all of them ("analysisWe need …assistantfinalFour").
+# gone, or all of them ("analysisWe need …assistantfinalFour"): a word follows at once, as in no prose.
 _NEXT_CHANNEL = "<|end|><|start|>assistant"
 _CLOSE_ALONE = ("[begin final response]", _NEXT_CHANNEL)
 _UNSIGNED_OPENER, _UNSIGNED_CLOSER = "analysis", "assistantfinal"
@@ -96,10 +96,11 @@ _BEGINNINGS = (*_OPENERS, *_CLOSERS, *HARMONY_OPENERS)
 _SIGNS = "<◁["
 # Before the first tag: they are not seen.
 _UNSEEN = " \t\r\n\u200b\u2060\ufeff"
-_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)", re.MULTILINE)
 # So many tags without their pair are looked at in one answer.
 _MOST_LOOKS = 8
 _PIECES = 256
+_ASCII = "\x7f"
 _LONGEST_LINE = 1024
 
 
@@ -164,7 +165,7 @@ class ThinkingTags:
         # What was returned as answer: the last pieces, and what has to be known of those before them.
         self._given: list[str] = []
         self._opened = self._begun_lines = False
-        self._fences = 0
+        self._fence = ""
         self._looks = 0
 
     def split(self, text: str, *, ended: bool = False) -> tuple[str, str, bool]:
@@ -214,8 +215,11 @@ class ThinkingTags:
             self._begun = True
         if self._unsigned:
             size = len(_UNSIGNED_OPENER)
-            self._beginning = (self._beginning + text.lstrip(_UNSEEN).lower())[:size]
-            self._unsigned = _UNSIGNED_OPENER.startswith(self._beginning)
+            self._beginning = (self._beginning + (text if self._beginning else text.lstrip(_UNSEEN)))[
+                : size + 1
+            ]
+            opener, following = self._beginning[:size], self._beginning[size:]
+            self._unsigned = _UNSIGNED_OPENER.startswith(opener) and (not following or following.isalnum())
         return self._find_unpaired(text)
 
     def _finish(self) -> Split:
@@ -295,11 +299,11 @@ class ThinkingTags:
         if not (self._unsigned or any(sign in text for sign in _SIGNS)):
             self._given.append(text)
             return Split(text)
-        unsigned = self._unsigned and self._beginning == _UNSIGNED_OPENER
+        unsigned = self._unsigned and len(self._beginning) > len(_UNSIGNED_OPENER)
         for found in (_CLOSER_OF_UNSIGNED if unsigned else _CLOSER).finditer(text):
             self._fold()
             before, after = "".join(self._given) + text[: found.start()], text[found.end() :]
-            if not after and not ended:
+            if after in ("", "*", "<") and not ended:
                 self._held = text[found.start() :]
                 self._given.append(text[: found.start()])
                 return Split(text[: found.start()])
@@ -326,7 +330,7 @@ class ThinkingTags:
         text = "".join(self._given)
         end = text.rfind("\n") + 1
         self._opened = self._opened or _OPENER.search(text) is not None
-        self._fences += len(_FENCE.findall(text[:end]))
+        self._fence = _find_open_fence(text[:end], self._fence)
         self._begun_lines = self._begun_lines or bool(text[:end].strip())
         line = text[end:]
         cut, kept = line[:-_LONGEST_LINE], line[-_LONGEST_LINE:]
@@ -343,16 +347,30 @@ class ThinkingTags:
         if not before.strip() and not self._begun_lines:
             return True
         line = before[before.rfind("\n") + 1 :]
-        fences = self._fences + len(_FENCE.findall(before))
-        if self._opened or _OPENER.search(before) or fences % 2 or line.count("`") % 2:
+        if self._opened or _OPENER.search(before) or _find_open_fence(before, self._fence):
             return False
-        if after[:1] in "`'\"”’」』)>.,;:，。、；：" and after:
+        if line.count("`") % 2 or (line.count("**") % 2 and after.startswith("**")):
+            return False
+        if after.startswith("</") or (after and after[0] in "`'\"”’」』)>.,;:，。、；："):
             return False
         if not line.strip():
             return len(line) < 4 and not after.startswith((" ", "\t"))
-        # Where it touches the text on both sides, as prose never writes it.
+        # Where it touches the text on both sides, as no prose does, but for Chinese within a sentence.
         last = line[-1:]
-        return not (last.isspace() or last in "(<[{“‘「『（\"'" or after.startswith((" ", "\t")))
+        if line.lstrip().startswith("|") or (last > _ASCII and last.isalpha() and after[:1].isalpha()):
+            return False
+        return not (last.isspace() or last in "(<[{“‘「『（，、；,\"'" or after.startswith((" ", "\t")))
+
+
+def _find_open_fence(text: str, fence: str) -> str:
+    """Return the fence of the code that is open at the end of a text, "" for none; `fence` is that before."""
+    for found in _FENCE.finditer(text):
+        run, info = found.groups()
+        if not fence:
+            fence = run if run[0] == "~" or "`" not in info else ""
+        elif run.startswith(fence) and not info.strip():
+            fence = ""
+    return fence
 
 
 def _measure_tail(text: str, tags: tuple[str, ...]) -> int:
