@@ -22,6 +22,7 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     notebook = open_notebook("%%cnai\nOne?", "%%cnai\nTwo?", app=app)
     # In a file of this format cells have no IDs: it gets them, so that the kernel knows its cells again.
     notebook.page.evaluate("() => { jupyterapp.shell.currentWidget.model.sharedModel.nbformat_minor = 4 }")
+    assert "id" not in notebook.saved().cells[1]
     for text in ("The first.", "Soon stale.", CODE, "The second."):
         upstream.reply(sse(text))
     notebook.run(0, 1, 2)
