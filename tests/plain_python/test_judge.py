@@ -266,6 +266,23 @@ def test_the_judge_is_held_for_before_the_first_request(server: ScriptedServer, 
     reply(server, "one", "two")
     compare(judged_by=judge_options)
     assert kernel.spending.get_status(kernel.budget, demo=False).held == 0  # type: ignore[union-attr]
+    # Also where an interrupt comes while all is held: here when the judge's requests are made the third time.
+    with pytest.raises(KeyboardInterrupt):
+        compare(judged_by=JudgeOptions("j", rubric=InterruptingText("Be fair.")))
+    assert kernel.spending.get_status(kernel.budget, demo=False).held == 0  # type: ignore[union-attr]
+    assert len(server.requests) == 4
+
+
+class InterruptingText(str):
+    """A text that is interrupted when it is read the fifth time."""
+
+    reads = 0
+
+    def strip(self, *characters: Any) -> str:
+        self.reads += 1
+        if self.reads == 5:
+            raise KeyboardInterrupt
+        return super().strip(*characters)
 
 
 def test_many_rows_need_a_limit_also_where_only_their_judge_costs(

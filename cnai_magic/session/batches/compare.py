@@ -254,21 +254,23 @@ def _ask_columns(
     questions = [each.question for each in columns]
     for lookup in dict.fromkeys(question.lookup for question in questions):
         lookup.look_up(_PRICE_PATIENCE)
-    held = _hold_all(questions, limits, spending, plan_judge)
-    queues: dict[str, list[Job]] = {}
-    for index, column in enumerate(columns):
-        question, tokens = column.question, held[index] if held else None
-        job = Job(column.number, question, question.request, tokens, column.live)
-        queues.setdefault(question.request.model, []).append(job)
-    batch = Batch(
-        client,
-        [iter(jobs) for jobs in queues.values()],
-        spending,
-        sending=sending,
-        limit=BatchLimit(limits),
-        keep=outcomes.keep,
-    )
+    held: list[TokenBudget] = []
     try:
+        if limits is not None:
+            _hold_all(questions, limits, spending, plan_judge, held)
+        queues: dict[str, list[Job]] = {}
+        for index, column in enumerate(columns):
+            question, tokens = column.question, held[index] if held else None
+            job = Job(column.number, question, question.request, tokens, column.live)
+            queues.setdefault(question.request.model, []).append(job)
+        batch = Batch(
+            client,
+            [iter(jobs) for jobs in queues.values()],
+            spending,
+            sending=sending,
+            limit=BatchLimit(limits),
+            keep=outcomes.keep,
+        )
         outcomes.begin()
         run_batch(batch, spending, lambda seconds: outcomes.show_progress(seconds, batch.count_pause()))
     finally:
@@ -281,14 +283,21 @@ def _ask_columns(
 
 
 def _hold_all(
-    questions: Sequence[Question], limits: Limits | None, spending: Spending, plan_judge: PlanJudge
-) -> list[TokenBudget]:
-    """Hold what each question may cost, then each of the judge, or none: then BudgetError is raised.
+    questions: Sequence[Question],
+    limits: Limits,
+    spending: Spending,
+    plan_judge: PlanJudge,
+    held: list[TokenBudget],
+) -> None:
+    """Hold what each question may cost, then each of the judge; raises BudgetError where they do not fit.
 
-    [] without a budget.
+    What is held is added to `held` at once, so that it is known whatever interrupts this.
     """
-    if limits is None:
-        return []
+
+    def hold(question: Question, share: int | None) -> None:
+        with defer_interrupts():
+            held.append(_hold(question, share, limits, spending))
+
     limited = any(each.request.max_tokens is not None for each in questions)
     judging = plan_judge([0] * len(questions))
     for question in judging:
@@ -296,24 +305,23 @@ def _hold_all(
         if question.lookup.price is None:  # which raises what is to be done, while nothing is held
             spending.finish(_hold(question, None, limits, spending))
     for share in _SHARES[:1] if limited else _SHARES:
-        held: list[TokenBudget] = []
         try:
             for question in questions:
-                held.append(_hold(question, share, limits, spending))
+                hold(question, share)
             longest = [
                 tokens.limit or each.request.max_tokens or 0
                 for tokens, each in zip(held, questions, strict=True)
             ]
             for question in plan_judge(longest) if judging else ():
                 most = _JUDGE_SHARE * len(questions)
-                held.append(_hold(question, min(question.request.max_tokens or most, most), limits, spending))
+                hold(question, min(question.request.max_tokens or most, most))
             if len(held) == 1 or not any(tokens.capped for tokens in held):
-                return held
+                return
         except BudgetError:
             if not held:
                 raise
-        for tokens in held:
-            spending.finish(tokens)
+        while held:
+            spending.finish(held.pop())
     count = len(questions)
     many = f"{count} answers and their judge" if count > 1 else "the answer and its judge"
     raise BudgetError(
