@@ -11,6 +11,8 @@ from .conftest import OpenNotebook
 from .pages import NotebookPage
 from .themes import CONTRAST, ENOUGH, choose_theme
 
+_CODE = f"```python\n{'name_of_a_function' * 5}(1)\n```"
+_IS_CUT = "each => each.scrollWidth > each.clientWidth"
 _HOSTILE = '<img src=x onerror="document.title=1">'
 
 
@@ -23,7 +25,7 @@ def test_columns_stream_at_once_each_with_an_end_of_its_own(
 ) -> None:
     first, second = Gate(), Gate()
     upstream.reply(stream(thought("Let me think."), "## Alpha\n\nThe **first** answer", first, " ends."))
-    upstream.reply(stream("Beta goes on and on", SILENCE))
+    upstream.reply(stream(f"Beta goes on and on\n\n{_CODE}", SILENCE))
     upstream.reply(failure(400, "content_filter", "blocked by the filter"))
     upstream.reply(stream(f"Delta {_HOSTILE}", second, " is done."))
     models = ",".join(["'<img src=x>'", "b", "c", "d"])
@@ -36,6 +38,9 @@ def test_columns_stream_at_once_each_with_an_end_of_its_own(
         expect(each.get_by_role("button", name="Stop answer")).to_be_visible()
         expect(each).to_contain_text("first token")
     expect(column(notebook, "blocked by the filter")).to_contain_text("failed")
+    # Code keeps its lines, and scrolls. Messages of the page are no end of the cell.
+    assert beta.locator("pre").evaluate(_IS_CUT)
+    expect(notebook.page.locator("#jp-main-statusbar")).to_contain_text("Busy")
     notebook.picture("columns")
 
     alpha.locator("summary").click()
@@ -84,4 +89,7 @@ def test_columns_stream_at_once_each_with_an_end_of_its_own(
     expect(final).to_contain_text("· turn 1 ·")
     expect(final.get_by_role("button", name="Later attempt")).to_be_visible()
     expect(keep).to_have_count(0)
+    expect(final).not_to_contain_text("None of them is part of the conversation")
+    # The keyboard has a place there, and it is in sight.
+    expect(final.locator(":focus")).to_be_in_viewport()
     assert notebook.errors == []
