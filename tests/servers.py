@@ -12,8 +12,8 @@ and `RESET` resets the connection. A reply that ends without `CLOSE` keeps the c
 are used up in order, then `always` applies; a request that nobody scripted fails the test.
 
 What a client may look up on its own, prices and credit, uses up no reply and is kept in `lookups`: it is
-answered from `pricing`, `billing` ("subscription" and "usage") and `status`, each the JSON or the steps of
-a reply, and with 404 where there is none.
+answered from `models`, `pricing`, `billing` ("subscription" and "usage") and `status`, each the JSON or the
+steps of a reply, and with 404 where there is none.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class ScriptedServer:
         self.billing: dict[str, dict[str, Any] | list[Step]] | None = None
         self.status: dict[str, Any] | list[Step] | None = None
         self.only_model = "deepseek-chat"
+        self.models: list[dict[str, Any]] = []
         self.faults: list[str] = []
         self._replies: deque[list[Step]] = deque()
         self._fallback: list[Step] | None = None
@@ -182,7 +183,7 @@ class ScriptedServer:
         elif place.endswith("/api/status"):
             found = self.status
         elif place.endswith("/models") and self.only_model and not self._models_are_scripted():
-            found = {"data": [{"id": self.only_model}]}
+            found = {"data": self.models or [{"id": self.only_model}]}
         elif "/dashboard/billing/" in place:
             found = (self.billing or {}).get(place.rpartition("/")[2])
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count
@@ -62,13 +63,15 @@ class Client:
         def ask() -> list[Model]:
             for attempt in count():
                 try:
-                    found = read_models(self._requester.get("/models", cancellation))
+                    body = self._requester.get("/models", cancellation)
+                    found = read_models(body, self._requester.address.host)
                     break
                 except CnaiError as error:
                     if not wait_to_retry(error, attempt, cancellation, self._retries):
                         raise
             return [
-                Model(hide(each.id), hide(each.owner), complete_facts(each.id, each.facts)) for each in found
+                Model(hide(each.id), hide(each.owner), complete_facts(each.id, each.facts), each.price)
+                for each in found
             ]
 
         return run_in_worker(ask, cancellation.cancel)
@@ -90,6 +93,21 @@ class Client:
         return run_in_worker(
             lambda: self._requester.look_up("/api/pricing", cancellation), cancellation.cancel
         )
+
+    def look_up_models(self) -> list[Model]:
+        """Return the models of the key with their prices, none where the server does not list them.
+
+        For what can do without, as `fetch_pricing` is: asked once, for a few seconds, and never raised.
+        """
+        cancellation = Cancellation()
+
+        def ask() -> list[Model]:
+            with suppress(CnaiError):
+                body = self._requester.look_up("/models", cancellation, lists=True)
+                return read_models(body or {}, self._requester.address.host)
+            return []
+
+        return run_in_worker(ask, cancellation.cancel)
 
     def fetch_balance(self) -> Balance | None:
         """Return the credit of the key, None where the server does not report it.

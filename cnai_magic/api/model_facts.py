@@ -13,6 +13,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
+from .billing import ListedPrice
+
 __all__ = [
     "LONGEST_NAME",
     "Model",
@@ -60,11 +62,15 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that a server lists for a key; `owner` is the `owned_by` of the API, `facts` what it can do."""
+    """A model that a server lists for a key.
+
+    `owner` is the `owned_by` of the API, `facts` what it can do, `price` what the list says that it costs.
+    """
 
     id: str
     owner: str = ""
     facts: ModelFacts = field(default=ModelFacts(), repr=False)
+    price: ListedPrice | None = field(default=None, repr=False)
 
 
 def read_facts(item: Mapping[str, Any]) -> ModelFacts:

@@ -128,10 +128,11 @@ class Requester:
         finally:
             response.close()
 
-    def look_up(self, path: str, cancellation: Cancellation) -> dict[str, Any] | None:
+    def look_up(self, path: str, cancellation: Cancellation, *, lists: bool = False) -> dict[str, Any] | None:
         """Return the JSON object at a path that not every server has; None for any other answer.
 
-        `/api/…` is beside the version of the API, anything else below it.
+        `/api/…` is beside the version of the API, anything else below it. With `lists` a list is an answer
+        too, and returned as `data`.
         """
         base_url = _VERSION.sub("", self.base_url) if path.startswith("/api/") else self.base_url
         connect, gap = self.timeout
@@ -148,6 +149,8 @@ class Requester:
             found = json.loads(self.key.hide_in(text), parse_float=Decimal)
         except (ValueError, ArithmeticError, RecursionError):
             return None
+        if lists and isinstance(found, list):
+            return {"data": found}
         return found if isinstance(found, dict) else None
 
     def base_url_with(self, path: str) -> str:

@@ -13,6 +13,7 @@ from ..errors import APIError, CnaiError, GarbageError, HTMLError, NotAStreamErr
 from .failures import TRANSPORT_ERRORS, explain_proxy_login
 from .http import Cancellation, read_body
 from .model_facts import Model, read_facts
+from .model_prices import read_model_price
 from .overload import find_wait, is_overload
 from .vendor_errors import excerpt, find_error, quote, read_response_error
 
@@ -102,8 +103,8 @@ def _decode(body: bytearray) -> str:
     return body.decode("utf-8", "replace").removeprefix("\ufeff")
 
 
-def read_models(body: Mapping[str, Any]) -> list[Model]:
-    """Return the models of `GET /models`, in the server's order, each once."""
+def read_models(body: Mapping[str, Any], host: str = "") -> list[Model]:
+    """Return the models of `GET /models` at a host, in the server's order, each once."""
     error = find_error(body)
     if error is not None:
         raise error
@@ -116,7 +117,8 @@ def read_models(body: Mapping[str, Any]) -> list[Model]:
     for item in items:
         about = {"id": item} if isinstance(item, str) else item
         if isinstance(about, Mapping) and (name := _find_name(about)):
-            found.setdefault(name, Model(name, str(about.get("owned_by") or ""), read_facts(about)))
+            owner, price = str(about.get("owned_by") or ""), read_model_price(about, name, host)
+            found.setdefault(name, Model(name, owner, read_facts(about), price))
     return list(found.values())
 
 

@@ -7,7 +7,7 @@ never hold money.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -16,12 +16,13 @@ from importlib.resources import files
 from typing import Any
 
 from ..api.billing import HIGHEST_PRICE, read_price_list, to_nano
+from ..api.model_facts import Model
 from ..api.token_usage import Usage
 from ..errors import InputError
 from ..next_steps import change_setting
 from .cost import Cost
 
-__all__ = ["FREE_LOCAL", "Price", "PriceList", "cost_of", "read_pricing", "to_nano_usd"]
+__all__ = ["FREE_LOCAL", "Price", "PriceList", "cost_of", "price_models", "read_pricing", "to_nano_usd"]
 
 _MILLION = 10**6
 
@@ -117,6 +118,12 @@ def read_pricing(body: Mapping[str, Any], host: str, date: str) -> dict[str, Pri
     return {
         model: Price(*listed, source=source, date=date) for model, listed in read_price_list(body).items()
     }
+
+
+def price_models(models: Iterable[Model], host: str, date: str) -> dict[str, Price]:
+    """Return the prices that a host gives in its list of models; `date` is the day of reading (ISO 8601)."""
+    source = f"list of models of {host}"
+    return {each.id: Price(*each.price, source=source, date=date) for each in models if each.price}
 
 
 def _read_own_price(model: str, value: object) -> Price:

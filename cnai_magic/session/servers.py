@@ -6,14 +6,14 @@ import time
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.billing import Balance
 from ..api.interrupts import defer_interrupts
 from ..api.messages import ChatRequest
 from ..api.model_facts import Model, ModelFacts, complete_facts
 from ..errors import APIError, CnaiError, InputError, ModelNotFoundError, NetworkError
-from ..money.price import FREE_LOCAL, Price, PriceList, read_pricing
+from ..money.price import FREE_LOCAL, Price, PriceList, price_models, read_pricing
 from ..money.price_lookup import PriceLookup
 from ..nearest import find_nearest, suggest_name
 from ..next_steps import Door, list_models, name_model, set_key
@@ -178,26 +178,30 @@ class Servers:
         return failed is None or time.monotonic() >= failed + _PATIENCE
 
     def _ask_for_prices(self, endpoint: Endpoint) -> None:
-        """Ask a server for its price list, if that is due; of many questions at once one asks."""
+        """Ask a server for its price list, if that is due; of many questions at once one asks.
+
+        Where it has none, its list of models may say what they cost.
+        """
         client, account = self.get_client(endpoint), endpoint.account
         with self._lock.current:
             if not self._asks_for_prices(account):
                 return
-            listed = _list_prices(client)
-            if listed:
-                self._price_lists[account] = read_pricing(listed, endpoint.host, date.today().isoformat())
+            try:
+                listed = client.fetch_pricing()
+            except CnaiError:  # the question itself will say what is wrong with the server
+                self._no_list_at[account] = time.monotonic()
                 return
-            self._no_list_at[account] = time.monotonic()
-            if listed is not None:
+            today = date.today().isoformat()
+            prices = read_pricing(listed or {}, endpoint.host, today)
+            if not prices:
+                models = self._models.get(account)
+                models = client.look_up_models() if models is None else models
+                prices = price_models(models, endpoint.host, today)
+            if listed or prices:
+                self._price_lists[account] = prices
+            else:
+                self._no_list_at[account] = time.monotonic()
                 self._without_list.add(account)
-
-
-def _list_prices(client: Client) -> dict[str, Any] | None:
-    """Return what a server lists; None where it fails: the question itself will say what is wrong with it."""
-    try:
-        return client.fetch_pricing() or {}
-    except CnaiError:
-        return None
 
 
 class _AskedModel(NamedTuple):

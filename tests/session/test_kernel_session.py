@@ -537,6 +537,7 @@ def test_a_model_that_is_unknown_names_the_nearest(server: ScriptedServer, sessi
 
 
 def test_a_model_like_no_other_lists_some_there_are(server: ScriptedServer, session: KernelSession) -> None:
+    session.settings.prices = {"*": (1, 1)}  # else the list is asked for its prices too
     server.reply(failure(404, "model_not_found"))
     server.reply(json_response({"data": [{"id": f"model-{number}"} for number in range(9)]}))
     with pytest.raises(ModelNotFoundError) as caught:

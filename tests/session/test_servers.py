@@ -163,6 +163,32 @@ def test_a_price_is_the_one_of_the_moment_of_the_question(
     assert session.book.get_total().nano == 84_000
 
 
+def test_prices_within_the_list_of_models_are_used_where_there_is_no_price_list(
+    server: ScriptedServer, make: Callable[..., KernelSession]
+) -> None:
+    listed = {"id": "m", "pricing": {"prompt": "0.000001", "completion": "0.000003", "request": "0"}}
+    server.models = [listed, {"id": "auto", "pricing": {"prompt": "-1", "completion": "-1"}}]
+    session = make()
+    assert session.ask("a").cost.nano == 20 * 1000 + 8 * 3000
+    assert lookups(server) == ["/api/pricing", "/v1/models"]
+    shown = repr(build_models_table(session.models(), session))
+    lines = {line.split()[0]: line for line in shown.splitlines()}
+    assert "$1.00" in lines["m"]
+    assert "$3.00" in lines["m"]
+    assert "unpriced" in lines["auto"]
+    assert f"list of models of 127.0.0.1, {date.today().isoformat()}" in shown
+
+
+def test_a_list_of_models_that_is_known_is_not_asked_for_again(
+    server: ScriptedServer, make: Callable[..., KernelSession]
+) -> None:
+    server.models = [{"id": "m", "pricing": {"input": 1, "output": 3}}]
+    session = make(budget=1)
+    session.models()
+    assert session.ask("a").cost.nano == 20 * 1000 + 8 * 3000
+    assert lookups(server) == ["/v1/models", "/api/pricing"]
+
+
 # -- how often it is asked ----------------------------------------------------------------------
 
 
@@ -172,25 +198,27 @@ def test_prices_are_asked_for_once_per_address_and_key(
 ) -> None:
     server.pricing = pricing
     session = make()
+    # Where the price list has no price, the list of models may have some.
+    places = ["/api/pricing"] if pricing is PRICING else ["/api/pricing", "/v1/models"]
     for _ in range(3):
         session.ask("a")
-    assert len(server.lookups) == 1
+    assert lookups(server) == places
     session.use_key(ApiKey("another-key"))
     session.ask("a")
     session.ask("a")
-    assert [request.headers["authorization"] for request in server.lookups] == [
-        f"Bearer {KEY}",
-        "Bearer another-key",
-    ]
+    assert lookups(server) == places * 2
+    assert [request.headers["authorization"] for request in server.lookups[len(places) :]] == [
+        "Bearer another-key"
+    ] * len(places)
     session.use_key(None)
     session.ask("a")
-    assert len(server.lookups) == 2
+    assert lookups(server) == places * 2
     with ScriptedServer() as other:
         other.always(sse("yes"))
         session.settings.base_url = other.base_url
         session.ask("a")
         session.ask("a")
-        assert len(other.lookups) == 1
+        assert lookups(other) == ["/api/pricing", "/v1/models"]
         session.close()
 
 
