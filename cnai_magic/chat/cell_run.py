@@ -73,6 +73,9 @@ class CellRun:
         end_run(conversations, self.cell, succeeded=succeeded)
         if succeeded and self.asked == len(self.answered) + self.outside:
             conversations.end_of_cell(self.cell, self.answered)
+        if succeeded and not self.commands:
+            for each in conversations:
+                each.leave_out(self.cell)
         for conversation, turn in conversations.find_turns(self.cell):
             if turn.position.is_asked_again and (conversation.name, turn.position) not in self.answered:
                 turn.failed = conversations.find_asked_again(turn.position) is conversation

@@ -382,6 +382,11 @@ class KernelConversation:
             self.rearrange()
         return turn
 
+    def leave_out(self, cell: str) -> None:
+        """Leave out for good what a command of a cell took out: the cell has no command any more."""
+        for turn in [each for each in self.taken_out if each.taken_out_by and each.taken_out_by.cell == cell]:
+            self._detach(turn)
+
     def rate(self, answer: str, rating: Rating | None) -> None:
         """Note the rating of the answer of an ID, wherever it stands."""
         for turn in self.every_turn:

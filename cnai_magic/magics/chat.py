@@ -184,7 +184,8 @@ def _drop(command: Command, rest: str) -> object:
 
 def _taken_out(command: Command, turn: Turn) -> object:
     conversation = command.in_use
-    shown = Line(f"Taken out of {conversation.name!r}: {quote_prompt(turn)}")
+    back = "" if turn.taken_out_by is None else " · back if this cell is deleted or its output cleared"
+    shown = Line(f"Taken out of {conversation.name!r}: {quote_prompt(turn)}{back}")
     return command.record(shown, "drop", conversation.name, turn_id=turn.id)
 
 

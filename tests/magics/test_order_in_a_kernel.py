@@ -50,7 +50,9 @@ def test_the_page_tells_the_order(server: ScriptedServer, tmp_path: Path) -> Non
         ask("d", "cabd")
         assert questions(server) == "cabd"
         dropped = kernel.run("%cnai_chat drop 1", "drop", document=["c", "a", "b", "d", "drop"])
-        assert dropped.shown == "Taken out of 'main': 'c'"
+        assert (
+            dropped.shown == "Taken out of 'main': 'c' · back if this cell is deleted or its output cleared"
+        )
         ask("c", "cabd")
         # What is not sound tells nothing, and so does a list without the cell that runs.
         for document in ("cab", ["d", "c a"], [*"dabc"] * 30_000):
@@ -161,6 +163,10 @@ def test_the_hardest_edits_are_followed(server: ScriptedServer, tmp_path: Path) 
         assert "turn 2 · order of the page" in dry
         assert "'y'" in run("%cnai_chat drop 2", "d", "fzbyad").shown
         assert ask("a", "fzba") == "za"
+        # It comes back with the cell of `drop` deleted, unless that has run something else by then.
+        assert ask("a", "fzbya") == "zya"
+        run("x = 1", "d", "fzbyad")
+        assert ask("a", "fzbya") == "za"
 
 
 def test_other_front_ends_and_a_restart_keep_the_order(server: ScriptedServer, tmp_path: Path) -> None:
