@@ -25,10 +25,15 @@ _WORDS = re.compile(
     r"|繁忙|负载|过载|拥挤|稍后(再|重)试",
     re.IGNORECASE,
 )
+_DURATION = (
+    r"\d+(?:\.\d+)? ?(?:[mµu]?s|m|h|d|sec\w*|min\w*|hours?|days?)"
+    r"(?: ?\d+(?:\.\d+)? ?(?:[mµu]?s|m|h|d|sec\w*|min\w*|hours?|days?))*(?![A-Za-z])"
+)
+# A number that has no unit is one of seconds only where nothing stands between: it may be a code, or an ID.
 _SAID = re.compile(
-    r"(?:\b(?:try again|retry[\w-]*|wait)\b|\b(?:available|back|resets?|next)(?: in| after)?(?= \d))"
-    r"[^.;\d]{0,20}"
-    r"(\d[\d.dhms ]*(?:\s?(?:[mµu]?s|m|h|sec\w*|min\w*|hour\w*|day\w*))?)"
+    rf"\b(?:try again|retry[\w-]*|wait)\b(?:[^.;\d]{{0,20}}({_DURATION})"
+    r"|[\"']?(?: (?:in|after|for))?[\s:=\"']{1,3}(\d+(?:\.\d+)?)(?![\w:-]|\.\d| [a-z]))"
+    rf"|\b(?:available|back|resets?|next)(?: again)? (?:in|after) ({_DURATION}|\d+(?![\w:-]| [a-z]))"
     r"|(\d[\d.]* ?(?:秒|分钟|小时|天))[之以]?后",
     re.IGNORECASE,
 )
@@ -76,7 +81,7 @@ def find_wait(headers: Mapping[str, str]) -> float | None:
 def read_wait(said: str) -> float | None:
     """Return the seconds that a message asks to wait, None where it names none."""
     found = _SAID.search(said)
-    return None if found is None else _read_duration((found[1] or found[2]).strip(" ."))
+    return None if found is None else _read_duration(next(filter(None, found.groups())))
 
 
 def _read_moment(value: str) -> float | None:
