@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from ..api.interrupts import Interrupted
 from ..api.messages import Message
 from ..chat.answers import Answers
 from ..chat.comparison import Comparison
@@ -73,7 +74,7 @@ def judge_answers(
 ) -> _Judged:
     """Return the answers with the scores of a judge; where it fails they are as they were, and it is said.
 
-    `show` is called with the progress.
+    `show` is called with the progress. An interrupt says that it was the judge that was interrupted.
     """
     if options is None or not _is_whole(answers) or _is_judged(answers, options):
         return answers
@@ -86,6 +87,11 @@ def judge_answers(
     except CnaiError as error:
         say(to_one_line(f"The judge failed, and the answers are as they came: {error}"))
         return answers
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "the judge was interrupted, and the answers are as they came; "
+            'to have them judged: _cnai.judge("MODEL")'
+        ) from None
 
 
 def _is_judged(answers: Answers | Comparison, options: JudgeOptions) -> bool:

@@ -82,9 +82,11 @@ def ask_over(
         say(f"The answers that came are kept. To ask for the rest, run the cell again, or: {again}")
         raise
     try:
-        answers = judge_answers(check_answers(answers, expected), judge, view.show)
-    finally:  # what was paid for is there also where the check fails
-        _hand_over(shell_session, answers, arguments, view)
+        answers = check_answers(answers, expected)
+        answers = judge_answers(answers, judge, view.show)
+    finally:  # what was paid for is there also after an interrupt, and where the check fails
+        with defer_interrupts():
+            _hand_over(shell_session, answers, arguments, view)
     _explain_failures(answers, again)
     if answers.stopped is not None:
         raise answers.stopped

@@ -12,6 +12,7 @@ import pytest
 
 from cnai_magic import BudgetError, Comparison, InputError, Session
 from cnai_magic.chat.judging import Judged, JudgeOptions, build_judge_prompts
+from cnai_magic.magics.judge_option import judge_answers
 from cnai_magic.session.batches.batch_view import BatchView
 from cnai_magic.session.batches.compare import Ways
 from cnai_magic.session.question import Options
@@ -271,6 +272,20 @@ def test_the_judge_is_held_for_before_the_first_request(server: ScriptedServer, 
         compare(judged_by=JudgeOptions("j", rubric=InterruptingText("Be fair.")))
     assert kernel.spending.get_status(kernel.budget, demo=False).held == 0  # type: ignore[union-attr]
     assert len(server.requests) == 4
+
+
+def test_an_interrupt_says_that_it_was_the_judge_and_what_is_next(
+    server: ScriptedServer, session: Session
+) -> None:
+    def interrupt(progress: object) -> None:
+        raise KeyboardInterrupt
+
+    reply(server, "A")
+    answers = session.map(["a"])
+    judge(server, 4)
+    with pytest.raises(KeyboardInterrupt, match=r'the judge was interrupted.*_cnai.judge\("MODEL"\)'):
+        judge_answers(answers, JudgeOptions("j"), interrupt)
+    assert (answers[0].answer, answers[0].score) == ("A", None)
 
 
 class InterruptingText(str):
