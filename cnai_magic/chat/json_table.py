@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..redaction import clean
 from .markdown import escape_markdown
 
-__all__ = ["Cell", "find_rows", "make_frame", "write_line", "write_table", "write_value"]
+__all__ = ["Cell", "find_columns", "find_rows", "make_frame", "write_line", "write_table", "write_value"]
 
 _MOST_ROWS = 200
 _LONGEST_CELL = 500
@@ -33,6 +33,13 @@ def find_rows(value: Any) -> list[Mapping[str, Any]]:
         return []
     flat = all(isinstance(row, Mapping) and row and not _is_nested(row) for row in value)
     return value if flat else []
+
+
+def find_columns(schema: Mapping[str, Any] | None) -> list[str]:
+    """Return the columns of the rows that a schema asks for; [] where it does not ask for rows."""
+    items = schema.get("items") if schema else None
+    columns = items.get("properties") if isinstance(items, Mapping) else None
+    return list(columns) if isinstance(columns, Mapping) else []
 
 
 def _is_nested(row: Mapping[str, Any]) -> bool:

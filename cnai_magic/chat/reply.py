@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..money.cost import Cost, Spend
 from ..redaction import clean, to_one_line
 from .json_answer import DATA_LANGUAGES, JSONProblem, read_json
-from .json_table import find_rows, make_frame, write_table
+from .json_table import find_columns, find_rows, make_frame, write_table
 from .markdown import fenced_blocks, find_code_blocks, write_markdown
 from .python_values import to_python
 from .schemas import check_schema, find_schema
@@ -185,17 +185,19 @@ class Reply:
     def to_frame(self) -> Any:
         """Return the rows of the answer, a list of flat objects, as a DataFrame.
 
-        It is one of polars where polars is imported and pandas is not, else one of pandas. Raises InputError
-        where the answer is anything else, or neither can be imported.
+        An empty list has the columns that were asked for. It is one of polars where polars is imported and
+        pandas is not, else one of pandas. Raises InputError where the answer is anything else, or neither can
+        be imported.
         """
         rows = find_rows(self.data)
-        if not rows:
+        columns = find_columns(self.schema) if self.data == [] else []
+        if not rows and not columns:
             raise InputError(
                 "the answer is not a list of flat objects",
                 why="only such a list is a table",
                 next_step="use .data, or ask for such a list: 'list[name, age int]'",
             )
-        return make_frame(list(rows), "install it, or use .data")
+        return make_frame(list(rows) or {name: [] for name in columns}, "install it, or use .data")
 
     @property
     def markdown(self) -> str:

@@ -141,6 +141,9 @@ def test_a_list_of_flat_objects_becomes_a_frame(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "pandas", pandas)
     assert asked(_PEOPLE).to_frame() == ("pandas", rows)
     assert reply('Rows: [{"a": 1}]').to_frame() == ("pandas", [{"a": 1}])
+    # No row is an answer too; as an API that takes only objects gives it as well.
+    assert asked("[]").to_frame() == ("pandas", {"name": [], "age": []})
+    assert asked('{"items": []}').to_frame() == ("pandas", {"name": [], "age": []})
 
 
 @pytest.mark.parametrize("text", ['{"a": 1, "b": 2}', "[1, 2]", "[]", '[{"a": {"b": 1}}]', '[{"a": 1}, 2]'])
