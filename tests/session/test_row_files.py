@@ -50,6 +50,13 @@ def test_no_cell_of_a_table_is_lost(tmp_path: Path, text: str, rows: list[Any]) 
     assert read_rows(tmp_path / "a.csv") == rows
 
 
+def test_a_cell_may_be_a_document_and_a_heading_have_many_empty_names(tmp_path: Path) -> None:
+    path, document = tmp_path / "a.csv", "word " * 50_000
+    path.write_text(f'text{"," * 10_000}\n"{document}"\n', encoding="utf-8")
+    (row,) = read_rows(path)
+    assert (row["text"], len(row), [*row][:3]) == (document, 10_001, ["text", "", "_2"])
+
+
 def test_two_columns_of_a_frame_may_have_one_name() -> None:
     import pandas
 

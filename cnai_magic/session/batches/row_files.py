@@ -115,11 +115,16 @@ def _read_table(text: str, path: Path, separator: str) -> list[Any]:
     first, _, rest = text.partition("\n")
     if not separator and _SAID.fullmatch(first):
         separator, text = first[4], rest
-    reader = csv.reader(io.StringIO(text), delimiter=separator or _find_separator(text), strict=True)
+    # A cell may be a whole document, and the limit is one of the process.
+    limit = csv.field_size_limit()
+    csv.field_size_limit(max(limit, len(text)))
     try:
+        reader = csv.reader(io.StringIO(text), delimiter=separator or _find_separator(text), strict=True)
         lines = [line for line in reader if line]
     except csv.Error as error:
         raise InputError(f"{path} is not a table", why=str(error), parameter="rows") from error
+    finally:
+        csv.field_size_limit(limit)
     columns = name_columns(lines[0]) if lines else []
     rows = []
     for line in lines[1:]:
@@ -146,10 +151,15 @@ def _find_separator(text: str) -> str:
 def name_columns(names: Iterable[object]) -> list[str]:
     """Return the names of columns, each once: of two with one name the second is `NAME_2`."""
     given = [str(name) for name in names]
-    named: list[str] = []
+    taken, counts = set(given), dict.fromkeys(given, 0)
+    found = []
     for name in given:
-        other, number = name, 2
-        while other in named or (other != name and other in given):
-            other, number = f"{name}_{number}", number + 1
-        named.append(other)
-    return named
+        counts[name] += 1
+        other, number = name, counts[name]
+        if number > 1:
+            while (other := f"{name}_{number}") in taken:
+                number += 1
+            counts[name] = number
+            taken.add(other)
+        found.append(other)
+    return found
