@@ -38,7 +38,7 @@ def set_key(shell_session: ShellSession, line: str) -> None:
 
 def _use(shell_session: ShellSession, *, save: bool) -> None:
     server = resolve_server(shell_session.settings.base_url)
-    key = ApiKey(getpass(f"API key of {server.place}: "))
+    key = ApiKey(_read_key(f"API key of {server.place}: "))
     if not key:
         raise InputError("no key was typed", next_step="run %cnai_key again and paste it at the prompt")
     shell_session.session.use_key(key)
@@ -50,6 +50,17 @@ def _use(shell_session: ShellSession, *, save: bool) -> None:
     say(done)
     if shell_session.settings.base_url == DEMO:
         say(f'The demo models answer until you choose that server: %config Cnai.base_url = "{server.url}"')
+
+
+def _read_key(prompt: str) -> str:
+    try:
+        return getpass(prompt)
+    except (EOFError, NotImplementedError) as error:
+        raise InputError(
+            "no key can be typed here",
+            why="nobody answers a prompt where a program runs the notebook",
+            next_step="set the variable CNAI_API_KEY before the notebook runs",
+        ) from error
 
 
 def _forget(shell_session: ShellSession) -> None:

@@ -229,6 +229,7 @@ def test_braces_that_stay_text_though_the_notebook_has_the_name_are_remarked(bod
     [
         ("{{ nmae }}", "there is no nmae in the notebook", "did you mean name?"),
         ("{{ nothing_like_it }}", "there is no nothing_like_it", ""),
+        ("{{ Err }}", "there is no Err", "the last cell of your own that failed, and none has"),
         ("{{ name }} {{ xs | join }}", "there is no xs", ""),
         ("{{ zip(a, b) }} {{ tabel.shape }}", "there is no tabel", "did you mean table?"),
         (r"{{\frac{a}{b}}} and {{ nothing_like_it }}", "there is no nothing_like_it", ""),

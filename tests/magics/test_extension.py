@@ -632,6 +632,12 @@ def test_a_key_that_the_demo_models_do_not_need_says_how_to_use_it(kernel: Kerne
     assert 'choose that server: %config Cnai.base_url = "https://cnaitoken.store/v1"' in ran.stdout
 
 
+def test_a_key_cannot_be_typed_where_a_program_runs_the_notebook(kernel: Kernel) -> None:
+    ran = kernel.run("%cnai_key", watched=False)
+    assert ran.error[0] == "InputError: no key can be typed here"
+    assert "set the variable CNAI_API_KEY" in ran.error[-1]
+
+
 # -- bad input ------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ __all__ = ["render_pieces"]
 
 _LONGEST_NAME = 60
 _NO_EXPRESSION = "no expression"
+_NO_ERROR = "Err is the error of the last cell of your own that failed, and none has"
 # A name at the start of braces; in JSX a colon follows.
 _FIRST_NAME = re.compile(r"\{+\s*([^\W\d]\w*)\b(?!\s*:)")
 
@@ -111,7 +112,7 @@ class _Renderer:
         calls_foreign = expression.calls and not expression.names & self._variables.keys()
         if self._holds_template or (calls_foreign and not meant):
             return Piece(source, source, f"{what}, {meant}".rstrip(", "), doubtful=bool(meant))
-        raise _refuse(source, what, meant)
+        raise _refuse(source, what, meant or (_NO_ERROR if "Err" in unknown else ""))
 
     def _evaluate(self, source: str, inside: str, expression: Expression) -> Piece:
         name = " ".join(inside.split())
