@@ -17,7 +17,7 @@ import http.client
 import re
 import ssl
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import requests
@@ -32,6 +32,8 @@ _MOST_INTERIM = 100
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?")
 _FIELD = re.compile(r"^([^\s:]+):([^\n]*)\n", re.MULTILINE)
+# What a server sends so that nobody hangs up: blank lines, and comments between events.
+_NOISE = re.compile(rb"(?:[ \t]*(?::[^\r\n]*)?[\r\n])*[ \t]*(?::[^\r\n]*)?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 
 
@@ -60,16 +62,23 @@ def _join_headers(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
 class Connections:
     """Connections to one address, as many as are used at a time, on the loop that runs.
 
-    `timeout` is (to connect, between two arrivals) in seconds, `context` that of TLS. Raises OSError,
-    TimeoutError, http.client.HTTPException and requests.ConnectTimeout.
+    `timeout` is (to connect, between two arrivals) in seconds, `context` that of TLS. `find_patience` is
+    given the beginning of a response whose body does not go on, and returns after how many seconds that is
+    all of it, None for never. Raises OSError, TimeoutError, http.client.HTTPException and
+    requests.ConnectTimeout.
     """
 
     def __init__(
-        self, address: Address, context: ssl.SSLContext | None, timeout: tuple[float, float]
+        self,
+        address: Address,
+        context: ssl.SSLContext | None,
+        timeout: tuple[float, float],
+        find_patience: Callable[[Response], float | None],
     ) -> None:
         self._address = address
         self._context = context
         self._timeout = timeout
+        self._find_patience = find_patience
         self._idle: deque[_Connection] = deque()
         self._all: set[_Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -130,11 +139,11 @@ class Connections:
         return connection
 
     def _check_silence(self) -> None:
-        """End the exchanges in which nothing came for too long, and look again in a while."""
+        """End the exchanges in which nothing comes any more, and look again in a while."""
         # One timer for all: one for each exchange would be a tenth of what it costs.
         gap = self._timeout[1]
         for connection in self._all:
-            connection.check_silence(gap)
+            connection.check_silence(gap, self._find_patience)
         self._timer = asyncio.get_running_loop().call_later(min(1.0, gap / 4), self._check_silence)
 
 
@@ -157,6 +166,12 @@ class _Connection(asyncio.Protocol):
         self._chunked = False
         self._position = 0
         self._chunks = bytearray()
+        # Of the body at the last look: where it ends (-1 before the first look), where its last line begins,
+        # when more than noise had come, and whether it was read since: so many seconds after it is over.
+        self._size, self._last_line = -1, 0
+        self._grown = 0.0
+        self._judged = False
+        self._patience: float | None = None
 
     @property
     def reusable(self) -> bool:
@@ -180,10 +195,30 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def check_silence(self, gap: float) -> None:
-        """End the exchange if nothing came for `gap` seconds."""
-        if self._answer is not None and asyncio.get_running_loop().time() >= self._arrived + gap:
+    def check_silence(self, gap: float, find_patience: Callable[[Response], float | None]) -> None:
+        """End the exchange if nothing came for `gap` seconds, or if all has come, though its end has not."""
+        if self._answer is None:
+            return
+        now = asyncio.get_running_loop().time()
+        if self._head is not None and self._is_over(now, find_patience):
+            self._succeed(self._chunks if self._chunked else self._buffer[self._position :], cut=True)
+        elif now >= self._arrived + gap:
             self._fail(TimeoutError(f"nothing came for {gap:g} s"))
+
+    def _is_over(self, now: float, find_patience: Callable[[Response], float | None]) -> bool:
+        """Tell whether all of the body has come; it is read once in each pause in which only noise comes."""
+        assert self._head is not None, "the head came before the body"
+        body, start = (self._chunks, 0) if self._chunked else (self._buffer, self._position)
+        line = max(start, self._last_line)
+        grown = self._size < 0 or not (len(body) == self._size or _NOISE.fullmatch(body, line))
+        self._size, self._last_line = len(body), max(line, body.rfind(b"\n") + 1)
+        if grown:
+            self._grown, self._judged, self._patience = self._arrived, False, None
+            return False
+        if not self._judged:
+            self._judged = True
+            self._patience = find_patience(Response(*self._head, bytes(body[start:]), True, False))
+        return self._patience is not None and now >= self._grown + self._patience
 
     # -- what the loop calls --------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ import urllib3
 from .. import __version__
 from ..errors import APIError, CnaiError, HTMLError, InvalidRequestError
 from .async_http import Connections, Response
+from .events import Events
 from .failures import TRANSPORT_ERRORS
 from .http import Cancellation
 from .messages import ChatRequest, Chunk
@@ -30,10 +31,10 @@ from .plain_answer import read_plain_answer
 from .reader import StreamReader, parse_event
 from .refusals import Refusals, ways_after
 from .requester import Requester
-from .responses import read_error
+from .responses import ERROR_PATIENCE, read_error
 from .retries import Notice
 from .similar_bodies import SimilarBodies
-from .stream import STREAM_ONLY, Stream, join_chunks, read_answer
+from .stream import STREAM_ONLY, Stream, choose_patience, join_chunks, read_answer
 
 __all__ = ["ConcurrentClient", "Exchange"]
 
@@ -82,7 +83,7 @@ class ConcurrentClient:
                 context = _make_context()
             except OSError:  # single questions say what is wrong with the file
                 self._direct = False
-        self._connections = Connections(requester.address, context, requester.timeout)
+        self._connections = Connections(requester.address, context, requester.timeout, _find_patience)
         self._head = _write_head(requester)
         self._bodies = SimilarBodies()
 
@@ -200,6 +201,23 @@ class ConcurrentClient:
             return None
         last = reader.close()
         return chunk if last is None else join_chunks((chunk, last))
+
+
+def _find_patience(response: Response) -> float | None:
+    """Return after how many seconds a response that does not go on is all of it, None for never."""
+    if not 200 <= response.status < 300:
+        return ERROR_PATIENCE
+    if "content-encoding" in response.headers:
+        return None
+    reader = StreamReader()
+    try:
+        for data, event in Events([response.body]):
+            reader.read(data, event)
+    except APIError:
+        return 0.0
+    except CnaiError:  # what is cut off may go on
+        return None
+    return choose_patience(reader)
 
 
 def _write_head(requester: Requester) -> bytes:

@@ -17,13 +17,23 @@ from .model_prices import read_model_price
 from .overload import find_wait, is_overload
 from .vendor_errors import excerpt, find_error, quote, read_response_error
 
-__all__ = ["find_request_id", "parse_json", "read_error", "read_models", "read_text", "refuse_html"]
+__all__ = [
+    "ERROR_PATIENCE",
+    "find_request_id",
+    "parse_json",
+    "read_error",
+    "read_models",
+    "read_text",
+    "refuse_html",
+]
+
+ERROR_PATIENCE = 5.0
+"""For so long, in seconds, the body of an error is read."""
 
 # A whole, unstreamed body may be this large, in bytes.
 _BODY_LIMIT = 64 * 1024 * 1024
-# Of the body of an error so much is read, in bytes, and for so long, in seconds.
+# Of the body of an error so much is read, in bytes.
 _ERROR_LIMIT = 64 * 1024
-_ERROR_PATIENCE = 5.0
 
 _REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
 # Where a list of models stands, and the ID of one.
@@ -51,7 +61,7 @@ def read_error(response: requests.Response, cancellation: Cancellation) -> CnaiE
         return RedirectRefused("the server redirects the request", why=f"it points to {place}")
     if response.status_code == 407:
         return explain_proxy_login()
-    cancellation.expect_end(_ERROR_PATIENCE)
+    cancellation.expect_end(ERROR_PATIENCE)
     read = bytearray()
     # The status says that it failed: where the server's message breaks off, the part that arrived is shown.
     with suppress(*TRANSPORT_ERRORS):

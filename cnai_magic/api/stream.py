@@ -39,7 +39,7 @@ from .responses import find_request_id
 from .retries import Notice, ignore_notice, wait_to_retry
 from .vendor_errors import excerpt, find_error
 
-__all__ = ["STREAM_ONLY", "Stream", "join_chunks", "read_answer"]
+__all__ = ["STREAM_ONLY", "Stream", "choose_patience", "join_chunks", "read_answer"]
 
 STREAM_ONLY = re.compile(r"\bstream(ing|ed)?\b", re.IGNORECASE)
 """The words of a model that can only stream; a relay's "upstream" is not one of them."""
@@ -245,13 +245,14 @@ def _read_chunks(events: Events, reader: StreamReader, cancellation: Cancellatio
                 cancellation.begun = reader.answered or bool(chunk.usage)
             yield chunk
         if reader.finish_reason or reader.done or limited:
-            seconds = _choose_patience(reader)
+            seconds = choose_patience(reader)
             if limited or seconds is not None:
                 cancellation.expect_end(seconds)
             limited = seconds is not None
 
 
-def _choose_patience(reader: StreamReader) -> float | None:
+def choose_patience(reader: StreamReader) -> float | None:
+    """Return how many seconds a server has to end the answer that was read; None: as long as it goes on."""
     if reader.done:
         return _GRACE_AFTER_DONE
     if reader.ending:

@@ -8,11 +8,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cnai_magic.api import concurrent_client, stream
 from cnai_magic.api.client import Client
 from cnai_magic.api.concurrent_client import Exchange
 from cnai_magic.api.messages import ChatRequest, Chunk, Message
@@ -26,6 +28,7 @@ from cnai_magic.errors import (
     RateLimitError,
     RedirectRefused,
     ResponseTimeout,
+    ServerError,
     TruncatedError,
 )
 from tests.servers import (
@@ -37,8 +40,11 @@ from tests.servers import (
     ScriptedServer,
     Step,
     Tell,
+    Trickle,
     answer,
+    chunked,
     completion,
+    event,
     failure,
     head,
     json_response,
@@ -168,6 +174,59 @@ def test_the_wait_that_a_server_asks_for_is_read(server: ScriptedServer) -> None
     (error,), _ = _ask(server)
     assert isinstance(error, RateLimitError)
     assert error.retry_after == 7
+
+
+_EVENTS = answer("Hel", "lo")
+_UNDONE = answer("Hel", "lo", done=False)
+_WHOLE = json.dumps(completion("Hello")).encode()
+# What comes of a response whose connection stays open.
+OPEN: dict[str, list[Step]] = {
+    "events": [*chunked(_EVENTS)[:-1], SILENCE],
+    "events without [DONE]": [*chunked(_UNDONE)[:-1], SILENCE],
+    "events without chunks": [head(), *_EVENTS, SILENCE],
+    "comments at the end": [head(), *_EVENTS, Trickle(b": keep-alive\n\n")],
+    "a whole answer": [head(kind="application/json"), _WHOLE, SILENCE],
+    "a length that is too long": [head(kind="application/json", Content_Length=9999), _WHOLE, SILENCE],
+    "a finish_reason alone": [head(), *answer("Hello", tokens=None, done=False), SILENCE],
+}
+FAILED: dict[str, tuple[list[Step], type[CnaiError]]] = {
+    "an error": ([head(), event({"error": {"message": "overflow"}}), SILENCE], ServerError),
+    "an error status": (
+        [head(429, Content_Length=9999), b'{"error": {"message": "no"}}', SILENCE],
+        RateLimitError,
+    ),
+    "a redirect": ([head(302, Location="https://example.com/"), SILENCE], RedirectRefused),
+    "[DONE] without an end": (
+        [head(), *answer("Hel", finish=None, tokens=None), SILENCE],
+        TruncatedError,
+    ),
+    "no end": ([head(), *answer("Hel", finish=None, tokens=None, done=False), SILENCE], ResponseTimeout),
+    "half a body": ([head(kind="application/json"), _WHOLE[:-20], SILENCE], ResponseTimeout),
+}
+
+
+def test_an_answer_ends_where_all_has_come_though_the_connection_stays_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("FINISH", "TEXT", "COUNT"):
+        monkeypatch.setattr(stream, f"_GRACE_AFTER_{name}", 0.2)
+    monkeypatch.setattr(concurrent_client, "ERROR_PATIENCE", 0.2)
+
+    async def ask_all(servers: list[ScriptedServer]) -> list[list[Chunk | CnaiError | None]]:
+        clients = [Client(each.base_url, KEY, timeout=(10.0, 3.0)) for each in servers]
+        return await asyncio.gather(*(_post(client, 1, []) for client in clients))
+
+    with ExitStack() as stack:
+        servers = []
+        for steps in (*OPEN.values(), *(steps for steps, _ in FAILED.values())):
+            servers.append(stack.enter_context(ScriptedServer()))
+            servers[-1].reply(steps)
+        found = [each for [each] in asyncio.run(ask_all(servers))]
+    assert dict(zip(OPEN, _texts(found), strict=False)) == dict.fromkeys(OPEN, "Hello")
+    failures = dict(zip(FAILED, found[len(OPEN) :], strict=True))
+    assert {name: type(each) for name, each in failures.items()} == {
+        name: kind for name, (_, kind) in FAILED.items()
+    }
 
 
 def test_the_key_is_sent_and_shown_nowhere(server: ScriptedServer) -> None:
