@@ -45,6 +45,7 @@ _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1
 _SECONDS |= {"天": 86400.0, "小时": 3600.0, "分钟": 60.0, "秒": 1.0}
 # The two forms of a draft of the IETF: limit=100, remaining=0, reset=30 · "default";r=0;t=30
 _JOINT = re.compile(r"\b(?:remaining|r) ?= ?0\b.*?\b(?:reset|t) ?= ?(\d+)")
+_LONGEST_JOINT = 500
 # Later than this is a time since 1970, in seconds or in milliseconds, and not a duration.
 _DATES, _MILLISECONDS = 10**9, 10**12
 
@@ -72,7 +73,7 @@ def find_wait(headers: Mapping[str, str]) -> float | None:
         for name, value in found.items()
         if "remaining" in name and "rate" in name and re.fullmatch(r"0(\.0+)?|-\d+", value)
     ]
-    joint = _JOINT.search(found.get("ratelimit", ""))
+    joint = _JOINT.search(found.get("ratelimit", "")[:_LONGEST_JOINT])
     resets += [joint[1]] if joint else []
     waits = [wait for wait in map(_read_moment, resets) if wait is not None]
     return max(waits, default=None)

@@ -123,3 +123,7 @@ def test_overload_is_known_in_any_spelling(status: int, body: str) -> None:
 )
 def test_other_failures_are_none(status: int, body: str) -> None:
     assert not is_overload(read_response_error(status, body))
+
+
+def test_a_long_header_costs_linear_time() -> None:
+    assert find_wait({"ratelimit": "remaining=0 " * 20_000}) is None

@@ -135,3 +135,7 @@ def test_the_key_is_masked_where_it_is_encoded() -> None:
     masked, count = mask_secrets(f"{{'h': '{coded}', 'x': '{b'Zq7Hc9LmPw4RtY2uVbXn'.hex()}'}}")
     assert count == 2
     assert masked.endswith(f"{MASK}', 'x': '{MASK}'}}")
+
+
+def test_a_name_that_is_repeated_costs_linear_time() -> None:
+    assert mask_secrets("PASSWORD=" * 20_000) == ("PASSWORD=" * 20_000, 0)

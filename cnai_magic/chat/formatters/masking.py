@@ -87,7 +87,7 @@ _CONNECTIONS = (
     re.compile(r"(?<=://)([^\s:/@\"'<>]*:)[^\s/\"'<>]+(?=@)"),
     # Password=…; of ADO.NET and ODBC, AccountKey=…; of Azure
     re.compile(r"(;\s*(?:password|pwd)=)[^;\s\"']+", re.IGNORECASE),
-    re.compile(r"(\b(?:password|pwd)=)[^;\s\"'()]+(?=;)", re.IGNORECASE),
+    re.compile(r"(\b(?:password|pwd)=)[^;\s\"'()]{1,200}(?=;)", re.IGNORECASE),
     re.compile(r"(\b(?:AccountKey|SharedAccessKey)=)[A-Za-z0-9+/=]{20,}"),
     # in the query of an address
     re.compile(
