@@ -121,7 +121,7 @@ def _turn(found: FoundTurn, position: CellPosition, conversation: KernelConversa
         replace(
             each,
             number=each.number if is_counted else count,
-            turn=number if found.stands else each.turn,
+            turn=each.turn or (number if found.stands else 0),
             first_run=first_run,
             conversation=conversation.name if each.conversation in former else each.conversation,
             others=(),

@@ -321,6 +321,8 @@ def test_turns_stand_in_the_order_of_the_document(document: Document) -> None:
     document.ask("a", "question a, again")
     restored = document.restored("c", "a", "b")
     assert prompts(restored) == ["question c", "question a, again", "question b"]
+    # Each keeps the number that its footer names, so that the page can say which it has now.
+    assert [turn.attempt.turn for turn in restored.conversations["main"].turns] == [3, 1, 2]
 
 
 def test_where_nothing_tells_when_a_cell_first_ran_its_turn_stands_as_in_the_document(
