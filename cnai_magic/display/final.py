@@ -19,6 +19,11 @@ from ..session.view import Batch, View
 
 __all__ = ["StaticView", "Transcript"]
 
+_ALL_ABSENT = (
+    "It has no turns now: the cells that asked were deleted, or their outputs cleared."
+    " Run them again, or undo that."
+)
+
 
 class StaticView(View):
     """Shows the final output and nothing before it; `display_id` names the output."""
@@ -53,6 +58,7 @@ class Transcript:
         turns = list(enumerate(conversation.turns, 1))
         self._turns = turns if index is None else turns[index : index + 1]
         self._name = conversation.name
+        self._absent = bool(conversation.absent)
         sent = [conversation.find_system_of(turn) for _, turn in self._turns] or [conversation.last_system]
         # Each where it is another one than above.
         pairs = zip([None, *sent], sent, strict=False)
@@ -64,8 +70,9 @@ class Transcript:
         plain = [title]
         if not self._turns:
             self._write_system(self._systems[0], markdown, plain)
-            markdown.append(translate("It has no turns yet."))
-            plain.append(translate("It has no turns yet."))
+            none = translate(_ALL_ABSENT if self._absent else "It has no turns yet.")
+            markdown.append(none)
+            plain.append(none)
         for (number, turn), system in zip(self._turns, self._systems, strict=False):
             self._write_system(system, markdown, plain)
             answer = build_texts(turn.reply, turn.reply.summary)

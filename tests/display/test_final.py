@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cnai_magic.chat.conversation import CellPosition, KernelConversation
+from cnai_magic.chat.order import Document
 from cnai_magic.display.final import Transcript
 from tests.display.answers import attempt
 from tests.notebook.test_record import faults_of
@@ -40,7 +41,11 @@ def test_a_transcript_may_show_one_turn_only() -> None:
 
 
 def test_a_conversation_without_turns_says_so() -> None:
-    assert "no turns yet" in repr(Transcript(KernelConversation("plan")))
+    conversation = KernelConversation("plan")
+    assert "no turns yet" in repr(Transcript(conversation))
+    conversation.record(CellPosition("a"), attempt("one"))
+    conversation.arrange(Document({"b": 1}, deleted=frozenset("a"), source="page"))
+    assert "no turns now: the cells that asked were deleted" in repr(Transcript(conversation))
 
 
 @pytest.mark.parametrize("name", ["```x```", "~~~x", "**", "<b>x</b>", "![x](y)", "$$x$$", "[x]:y"])
