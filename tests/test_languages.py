@@ -15,12 +15,12 @@ import pytest
 import cnai_magic
 from cnai_magic import languages
 from cnai_magic.chat.answers import translate_headings
-from cnai_magic.errors import QuotaError
+from cnai_magic.errors import InputError, QuotaError
 from cnai_magic.languages import choose, get_language, translate
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.help import get_help
 from cnai_magic.money.holds import BudgetStatus
-from cnai_magic.next_steps import set_key
+from cnai_magic.next_steps import either, keep_as_text, set_key
 from tests.shown_texts import list_shown_texts
 
 if sys.version_info >= (3, 11):
@@ -72,6 +72,7 @@ def test_a_footer_is_translated_part_by_part_and_names_stay() -> None:
     assert translate(footer).split(" · ") == [
         *("turn-3", "第 3 轮第 2 次", "20 → ≈8 tokens（思考 5）", "演示额度 $0.000054", "1.2 秒"),
     ]
+    assert translate("demo credit ≈$0.01 without the answers") == "演示额度 ≈$0.01（不含回答）"
 
 
 @pytest.mark.parametrize("spent", [0, 10**9])
@@ -90,6 +91,9 @@ def test_an_error_is_translated_where_it_is_shown_and_its_facts_are_not() -> Non
         "  原因: 余额不足 (HTTP 402)",
         "  下一步: 用 %cnai_key 设置密钥，或设置环境变量 CNAI_API_KEY",
     ]
+    error = InputError("no expression", next_step="nothing was sent: " + either("correct it", keep_as_text()))
+    step = "  下一步: 没有发送任何请求：请改正，或用 \\{{ … }} 或 %%cnai --raw 按原文发送"
+    assert error.lines(CELL)[-1] == step
 
 
 def test_what_has_no_translation_stays_english_and_braces_are_text() -> None:

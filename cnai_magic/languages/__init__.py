@@ -28,7 +28,7 @@ _DOT, _SEMICOLON = " · ", "; "
 _NAME = re.compile(r"\{(\w+)\}")
 # They stand for numbers: a server may say "the quota of this key" or "the upload failed".
 _NUMBERS = {"attempt", "count", "done", "number", "seconds", "turn"}
-_EXPLANATIONS = {"error", "scope", "why"}
+_EXPLANATIONS = {"cost", "error", "scope", "why"}
 _NUMBER = r"\S*\d\S*"
 _LONGEST = 2_000
 
@@ -85,6 +85,8 @@ class _Words(NamedTuple):
 
     def find(self, text: str) -> str | None:
         """Return the translation of a text, None where it has none."""
+        if text in self.whole:
+            return self.whole[text]
         # Blanks around a text are part of a longer one.
         bare = text.strip()
         before, _, after = text.partition(bare) if bare else ("", "", "")
