@@ -20,6 +20,7 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
 ) -> None:
     notebook = open_notebook("%%cnai\nOne?", "%%cnai\nTwo?", app=app)
+    notebook.write(0, f"{notebook.saved().cells[0].source}\n%cnai_spend --price deepseek-chat 1 2")
     # In a file of this format cells have no IDs: it gets them, so that the kernel knows its cells again.
     notebook.page.evaluate("() => { jupyterapp.shell.currentWidget.model.sharedModel.nbformat_minor = 4 }")
     assert "id" not in notebook.saved().cells[1]
@@ -33,6 +34,7 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     notebook.run(1, 2)
     expect(first).to_contain_text("2/2")
     # The row says it as it is now; the footer in the notebook, as it was.
+    expect(notebook.outputs(1).locator("small").last).to_contain_text("$")
     remark = notebook.outputs(1).locator(".cnai-remark")
     expect(remark).to_have_count(1)
     expect(remark).to_be_hidden()

@@ -219,12 +219,13 @@ export function runQuestions({ content, sessionContext }: NotebookPanel, ids: re
 
 /** Set apart what the footer, which is the last of an answer, says of stale answers: the row says it as it is now. */
 function markRemark(node: HTMLElement, remark: string): void {
-  const footer = [...node.querySelectorAll("small")].pop()?.firstChild;
+  if (!remark) return;
   const said = ` · ${remark}`;
-  if (!remark || !(footer instanceof Text)) return;
-  const at = footer.data.lastIndexOf(said);
-  if (at < 0) return;
-  const found = footer.splitText(at);
+  // A sign of dollars is an element of its own: the text goes on behind it.
+  const texts = [...([...node.querySelectorAll("small")].pop()?.childNodes ?? [])];
+  const footer = texts.reverse().find((each): each is Text => each instanceof Text && each.data.includes(said));
+  if (footer === undefined) return;
+  const found = footer.splitText(footer.data.lastIndexOf(said));
   found.splitText(said.length);
   const apart = make("span", "cnai-remark");
   found.replaceWith(apart);
