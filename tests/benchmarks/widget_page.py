@@ -122,7 +122,7 @@ def measure(browser: Browser, notebook: NotebookPage, cell: int) -> Figures:
     taken = 0
     limit = time.monotonic() + PATIENCE
     # Nothing is asked of the page meanwhile: it would have to work for its answer.
-    while not any(each.kind == "execute_reply" for each in messages):
+    while not any(map(_is_reply, messages)):
         page.wait_for_timeout(200)
         messages += _messages(received[taken:])
         taken = len(received)
@@ -134,7 +134,7 @@ def measure(browser: Browser, notebook: NotebookPage, cell: int) -> Figures:
     messages += _messages(received[taken:])
     session.detach()
 
-    [reply] = [each for each in messages if each.kind == "execute_reply"]
+    [reply] = filter(_is_reply, messages)
     assert reply.content["status"] == "ok", reply.content
     begin = messages[0].at
     end = next((each.at for each in messages if _is_end(each)), None)
@@ -166,6 +166,11 @@ def _messages(received: list[dict[str, Any]]) -> list[_Message]:
         header, content = json.loads(parts[0]), json.loads(parts[3])
         found.append(_Message(each["timestamp"], channel, header["msg_type"], len(frame), content))
     return found
+
+
+def _is_reply(message: _Message) -> bool:
+    """Tell whether a cell has ended; what the extension asks the kernel beside it has expressions."""
+    return message.kind == "execute_reply" and not message.content.get("user_expressions")
 
 
 def _is_end(message: _Message) -> bool:
