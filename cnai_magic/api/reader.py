@@ -185,15 +185,10 @@ class StreamReader:
         choices = body.get("choices")
         if type(choices) is not list and not failed:
             body, choices = unwrap_answer(body)
-        if not choices or failed:
-            error = None if _is_success(body) and not failed else find_error(body, failed=failed)
-            if error is not None:
-                raise error
-            if choices is None and "usage" not in body and "id" not in body and "object" not in body:
-                self.ignored = self.ignored or quote(body)
-                return None
-        elif ("error" in body or "base_resp" in body) and (error := find_error(body)) is not None:
-            raise error
+        if (not choices or failed or "error" in body or "base_resp" in body) and not self._accepts(
+            body, choices, failed
+        ):
+            return None
         self.valid = True
         # Not Mapping: JSON has dicts only, and a look at an abstract class costs a tenth of a token.
         choice = self._choice.find(choices) if type(choices) is list and choices else {}
@@ -209,13 +204,12 @@ class StreamReader:
             # Most deltas without a text are reasoning, and looked at no further.
             elsewhere = not delta or text == 0 or not ELSEWHERE.isdisjoint(delta)
             text = (find_text(choice, delta) or "") if elsewhere else ""
-        reasoning = ""
+        reasoning, called, all_thought = "", False, False
         if type(text) is not str:
             self._images += count_images(text)
             text, reasoning = split_content(text)
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
             text, self._half = _join_surrogates(self._half + text)
-        called = all_thought = False
         if (len(delta) > 1 or not text) and not _BESIDE_TEXT.isdisjoint(delta):
             reasoning = find_reasoning(delta) or reasoning
             if "images" in delta:
@@ -236,6 +230,16 @@ class StreamReader:
                 text, thought, all_thought = self._thinking.split(text)
                 reasoning += thought
         return self._make_chunk(body, choice, text, reasoning, all_thought, called)
+
+    def _accepts(self, body: Mapping[str, Any], choices: Any, failed: bool) -> bool:
+        """Return whether an event without choices, or with an error, is of an answer; raise the error."""
+        succeeded = _is_success(body) and not (choices or failed)
+        if not succeeded and (error := find_error(body, failed=failed)) is not None:
+            raise error
+        if choices is None and {"usage", "id", "object"}.isdisjoint(body):
+            self.ignored = self.ignored or quote(body)
+            return False
+        return True
 
     def _make_chunk(
         self,

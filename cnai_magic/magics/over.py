@@ -88,8 +88,6 @@ def ask_over(
         with defer_interrupts():
             _hand_over(shell_session, answers, arguments, view)
     _explain_failures(answers, again)
-    if answers.stopped is not None:
-        raise answers.stopped
     fail_below(answers, arguments)
     return answers
 
@@ -271,10 +269,12 @@ def _write_retry(arguments: Namespace) -> str:
 
 
 def _explain_failures(answers: Answers, again: str) -> None:
-    """Say why rows failed, each reason once, and how they are asked `again`."""
+    """Say why rows failed, each reason once, and how they are asked `again`; raise what stopped them."""
     failed = [each.error for each in answers.failed if each.error is not answers.stopped]
     reasons = list(dict.fromkeys(str(error) for error in failed))
     for reason in reasons[:3]:
         say(to_one_line(f"failed: {reason}"))
     if failed:
         say(f"To ask only for what failed, run the cell again, or: {again}")
+    if answers.stopped is not None:
+        raise answers.stopped

@@ -166,19 +166,9 @@ def build_question(
         position = replace(position, kind="append")
     conversation = _choose_conversation(conversations, options, position)
     first_run = _find_first_run(conversations, position, former)
-    # A question outside of any conversation has an empty one to itself.
-    before = KernelConversation(conversation.name) if options.once else conversation
-    place = before.locate(position, first_run)
-    system = _choose_system(
-        options, before.system if place.set_system is None else place.set_system, settings
-    )
-    context = build_context(
-        place,
-        parts or prompt,
-        system=system,
-        own_system=options.system is not None,
-        history_tokens=settings.history_tokens,
-    )
+    place, system = _locate(conversation, options, position, first_run, settings)
+    own, limit = options.system is not None, settings.history_tokens
+    context = build_context(place, parts or prompt, system=system, own_system=own, history_tokens=limit)
     parameters = _collect_parameters(options, settings)
     return Question(
         request=ChatRequest(target.model, context.messages, parameters, server=target.server),
@@ -203,6 +193,21 @@ def build_question(
         prompt_parts=parts,
         attached=tuple(each.label for each in options.attachments),
     )
+
+
+def _locate(
+    conversation: KernelConversation,
+    options: Options,
+    position: CellPosition,
+    first_run: datetime | None,
+    settings: Cnai,
+) -> tuple[Placement, str]:
+    """Return where a question stands in its conversation, and the system message that holds there."""
+    # A question outside of any conversation has an empty one to itself.
+    before = KernelConversation(conversation.name) if options.once else conversation
+    place = before.locate(position, first_run)
+    set_before = before.system if place.set_system is None else place.set_system
+    return place, _choose_system(options, set_before, settings)
 
 
 def _find_first_run(

@@ -818,7 +818,7 @@ def test_of_the_query_of_a_redirect_nothing_is_told(server: ScriptedServer, clie
 def test_of_the_body_of_an_error_only_the_beginning_is_read(
     server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(responses, "_ERROR_PATIENCE", 600.0)
+    monkeypatch.setattr(responses, "ERROR_PATIENCE", 600.0)
     server.reply(
         head(402, Transfer_Encoding="chunked"),
         http_chunk(b"no balance " * 10_000),
@@ -844,7 +844,7 @@ def test_of_the_body_of_an_error_only_the_beginning_is_read(
 def test_the_body_of_an_error_may_not_last_for_ever(
     rest: Any, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(responses, "_ERROR_PATIENCE", 0.05)
+    monkeypatch.setattr(responses, "ERROR_PATIENCE", 0.05)
     patient = Client(server.base_url, KEY, timeout=(600.0, 600.0), retries=1)
     server.reply(head(500, Transfer_Encoding="chunked", Retry_After=0), http_chunk(b"something failed"), rest)
     # The time that the error had is not that of the answer which follows.
