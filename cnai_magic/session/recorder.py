@@ -179,6 +179,7 @@ class Recorder:
 
 def _build_reply(received: Received) -> Reply:
     question, request = received.question, received.request
+    first = received.first_token_after
     reply = Reply(
         text=received.text,
         prompt=question.prompt,
@@ -194,8 +195,9 @@ def _build_reply(received: Received) -> Reply:
         cost=received.cost,
         finish_reason=received.finish_reason,
         started=received.started,
-        seconds=received.seconds,
-        first_token_after=received.first_token_after,
+        # To the millisecond, as the notebook keeps them: a restart changes nothing that is shown.
+        seconds=round(received.seconds, 3),
+        first_token_after=None if first is None else round(first, 3),
         logprobs=TokenTable(received.logprobs),
         steps=received.steps,
         call_seconds=received.call_seconds,
