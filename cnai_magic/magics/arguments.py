@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
@@ -18,11 +17,10 @@ from .hints import (
     Quoted,
     check_word,
     check_words_of_a_question,
-    explain_open_quote,
     replace_option,
     suggest_setting,
 )
-from .schema_option import is_schema_name, resolve_schema
+from .schema_option import resolve_schema
 
 __all__ = [
     "Parser",
@@ -30,9 +28,7 @@ __all__ = [
     "collect_parameters",
     "find_option",
     "is_setting",
-    "join_lists",
-    "split_options",
-    "split_words",
+    "takes_word",
 ]
 
 # IPython shows the help of a magic for `%%cnai?`, and knows none of an option: `%%cnai --over?`.
@@ -43,7 +39,6 @@ _ALTERNATIVES = "3"
 _REPEATABLE = {parameter.name for parameter in PARAMETERS if parameter.most > 1 or parameter.fields}
 # Parameters whose options stand with those that say what the answer is, in the help.
 _OF_THE_ANSWER = {"logprobs", "prefix", "schema"}
-_LISTS = ("--compare", "--grid", "--tools")
 
 
 class Parser(argparse.ArgumentParser):
@@ -187,7 +182,7 @@ class Parser(argparse.ArgumentParser):
     def _is_value(self, word: str | None, action: argparse.Action) -> bool:
         """Return whether a word can be the value of an option that may stand without one."""
         if action.choices is not None:
-            return word is not None and _takes_word(list(action.choices), word)
+            return word is not None and takes_word(list(action.choices), word)
         return word is not None and (isinstance(word, Quoted) or not word.startswith("-"))
 
     def error(self, message: str) -> NoReturn:
@@ -249,7 +244,7 @@ class Parser(argparse.ArgumentParser):
         return f"{self.prog}?" if magic else f"{self.prog} --help"
 
 
-def _takes_word(words: Sequence[str], word: str) -> bool:
+def takes_word(words: Sequence[str], word: str) -> bool:
     """Return whether a word is the value of an option whose values are these few, or is meant to be."""
     return word in words or (words[0].isdecimal() and re.fullmatch(r"-?\d+(\.\d+)?", word) is not None)
 
@@ -333,68 +328,3 @@ def collect_parameters(
     if given["logprobs"] is not None:
         given["logprobs"] = int(given["logprobs"])
     return given
-
-
-def split_words(line: str) -> list[str]:
-    """Split a line into words as a shell does; raises InputError for a quote that is not closed.
-
-    A word that was quoted in part is a `Quoted`.
-    """
-    found, rest = [], line.strip()
-    while rest:
-        word, rest = _split_word(rest, line)
-        found.append(word)
-    return found
-
-
-def join_lists(words: Sequence[str]) -> list[str]:
-    """Return words in which a list is one of them: `--compare a, b` means `--compare a,b`."""
-    joined: list[str] = []
-    for word in words:
-        if len(joined) > 1 and joined[-2] in _LISTS and joined[-1].endswith(",") and word[:1] != "-":
-            joined[-1] += word
-        else:
-            joined.append(word)
-    return joined
-
-
-def split_options(
-    line: str, parser: Parser, variables: Mapping[str, Any] | None = None
-) -> tuple[list[str], str]:
-    """Split a line into the options at its start and the rest, which stays exactly as it was typed.
-
-    What follows an option that may stand alone is its value if it is one of its few words, or quoted, or
-    names a schema among the `variables`; else it is the question.
-    """
-    found: list[str] = []
-    rest = line.strip()
-    parser.check_option(rest.split(None, 1)[0] if rest and rest[0] not in "\"'“”‘’" else "")
-    # A dash alone, or before a number, begins a question.
-    while re.match(r"-(?![\s\d.]|\Z)", rest):
-        option, rest = _split_word(rest)
-        if option == "--":
-            break
-        found.append(option)
-        parser.check_option(option)
-        words = parser.words_of(option)
-        if words is not None:
-            first, _, after = rest.partition(" ")
-            taken = _takes_word(words, first)
-            found, rest = ([*found, first], after.lstrip()) if taken else (found, rest)
-        elif parser.takes_value(option) and rest:
-            value, after = _split_word(rest)
-            begins_question = not (isinstance(value, Quoted) or is_schema_name(value, variables))
-            if not (parser.may_stand_alone(option) and begins_question):
-                found.append(value)
-                rest = after
-    return found, rest
-
-
-def _split_word(line: str, whole: str = "") -> tuple[str, str]:
-    match = re.match(r"""((?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])+)(?:\s+|\Z)""", line, re.DOTALL)
-    try:
-        (word,) = shlex.split(match[1] if match else line)
-    except ValueError as exc:
-        raise explain_open_quote(whole or line) from exc
-    assert match is not None, "a word that shlex splits off is one"
-    return Quoted(word) if re.search(r"[\"'\\]", match[1]) else word, line[match.end() :]

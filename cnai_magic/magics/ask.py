@@ -14,7 +14,7 @@ from ..display import is_watched
 from ..errors import InputError
 from ..languages import say
 from ..session.question import Options
-from .arguments import collect_parameters, join_lists, split_options, split_words
+from .arguments import collect_parameters
 from .ask_in_cell import ask_in_cell
 from .calling_code import collect_variables, uses_result
 from .expansion import expand
@@ -32,6 +32,7 @@ from .prompts import (
 )
 from .rendering import render
 from .shell_session import ShellSession
+from .splitting import join_lists, split_options, split_words
 
 if TYPE_CHECKING:
     from ..chat.answers import Answers

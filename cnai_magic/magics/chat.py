@@ -17,12 +17,12 @@ from ..errors import InputError
 from ..nearest import suggest_name
 from ..notebook.record import format_time
 from ..redaction import hide_keys
-from .arguments import split_words
 from .chat_changes import Command, count_turns, describe_beginning, quote_prompt, show_change
 from .chat_files import export, import_, restore
 from .chat_rating import rate
 from .chat_versions import show_versions
 from .parsers import build_chat_parsers
+from .splitting import split_words
 
 if TYPE_CHECKING:
     from ..chat.attempt import Turn

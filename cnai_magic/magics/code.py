@@ -12,9 +12,9 @@ from ..display.line import Line
 from ..errors import InputError
 from ..next_steps import write_question
 from ..notebook.saved_outputs import read_answers
-from .arguments import split_words
 from .parsers import build_code_parser
 from .shell_session import ShellSession
+from .splitting import split_words
 
 __all__ = ["insert_code", "insert_code_of_turn"]
 

@@ -8,12 +8,12 @@ from ..errors import CnaiError, InputError
 from ..languages import say
 from ..redaction import to_one_line
 from ..session.question import Options
-from .arguments import split_options
 from .ask_in_cell import ask_in_cell
 from .calling_code import collect_variables
 from .expansion import expand
 from .parsers import build_fix_parser
 from .shell_session import ShellSession
+from .splitting import split_options
 
 __all__ = ["fix"]
 

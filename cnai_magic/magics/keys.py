@@ -10,9 +10,9 @@ from ..languages import say
 from ..redaction import ApiKey
 from ..session.endpoint import DEMO, resolve_server
 from ..session.keys import forget_key, save_key
-from .arguments import split_words
 from .parsers import build_key_parser
 from .shell_session import ShellSession
+from .splitting import split_words
 
 __all__ = ["set_key"]
 

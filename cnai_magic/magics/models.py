@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..display.models import build_models_table
-from .arguments import split_words
 from .calling_code import uses_result
 from .parsers import build_models_parser
 from .shell_session import ShellSession
+from .splitting import split_words
 
 __all__ = ["list_models"]
 

@@ -19,9 +19,9 @@ from ..nearest import suggest_name
 from ..notebook.files import make_folder, read_text, write_new
 from ..redaction import clean, replace_surrogates
 from ..session.question import Options
-from .arguments import split_words
 from .parsers import build_prompt_parser
 from .shell_session import ShellSession
+from .splitting import split_words
 
 __all__ = [
     "check_variables",

@@ -13,11 +13,11 @@ from ..display.plot import SpendPlot
 from ..display.spend import ScopeTotal, build_budget_table, build_grouped_table, build_overview_table
 from ..errors import CnaiError, InputError, LedgerError
 from ..money.cost import Spend, format_usd
-from .arguments import split_words
 from .calling_code import uses_result
 from .parsers import build_spend_parser
 from .spend_changes import make_changes, write_csv
 from .spend_scope import GROUPS, SpendScope, read_overview
+from .splitting import split_words
 
 if TYPE_CHECKING:
     from ..session.endpoint import Endpoint

@@ -4,22 +4,14 @@ import shlex
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cnai_magic.api.parameters import BY_NAME, check_parameters
 from cnai_magic.errors import InputError
-from cnai_magic.magics.arguments import (
-    Parser,
-    add_request_options,
-    collect_parameters,
-    split_options,
-    split_words,
-)
+from cnai_magic.magics.arguments import Parser, add_request_options, collect_parameters
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.parsers import build_ask_parser
+from cnai_magic.magics.splitting import split_options, split_words
 from cnai_magic.settings import Cnai
-from tests.properties import random_examples
 
 
 def _parser() -> Parser:
@@ -188,60 +180,3 @@ def test_a_mistake_in_a_command_s_option_names_that_command() -> None:
     assert caught.value.what == "cnai serve has no option --prot"
     assert caught.value.why == "did you mean --port?"
     assert caught.value.next_step.at(CELL) == "see cnai serve --help"
-
-
-# -- words --------------------------------------------------------------------------------------
-
-
-def test_words_are_split_as_a_shell_does() -> None:
-    assert split_words("a 'b c' \"d e\" f\\ g") == ["a", "b c", "d e", "f g"]
-
-
-def test_a_quote_that_is_not_closed_is_an_error_that_shows_the_line() -> None:
-    with pytest.raises(InputError) as caught:
-        split_words("-s 'Be brief")
-    assert "-s 'Be brief" in caught.value.why
-
-
-# -- options before a question ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("line", "options", "question"),
-    [
-        ("What's up, doc?", [], "What's up, doc?"),
-        ("  What's  up?  ", [], "What's  up?"),
-        ("-t 0 What's up?", ["-t", "0"], "What's up?"),
-        ('-s "Be brief." Say "hi"', ["-s", "Be brief."], 'Say "hi"'),
-        ("--system='Be brief.' why - or why not?", ["--system=Be brief."], "why - or why not?"),
-        ("--once -t 0.5 is -5 < 3?", ["--once", "-t", "0.5"], "is -5 < 3?"),
-        ("-t 1 -- -5 is a number?", ["-t", "1"], "-5 is a number?"),
-        ("-- --once is an option", [], "--once is an option"),
-        ("--once", ["--once"], ""),
-        ("-t 0   two  spaces", ["-t", "0"], "two  spaces"),
-        (r"-s Be\ brief. C:\temp\new", ["-s", "Be brief."], r"C:\temp\new"),
-        ("", [], ""),
-    ],
-)
-def test_options_before_a_question_are_read_and_the_question_left_as_it_is(
-    line: str, options: list[str], question: str
-) -> None:
-    assert split_options(line, _parser()) == (options, question)
-
-
-def test_an_unknown_option_before_a_question_names_the_nearest() -> None:
-    with pytest.raises(InputError, match="no option --temprature"):
-        split_options("--temprature 0 hello", _parser())
-
-
-def test_an_option_whose_quote_is_not_closed_is_an_error() -> None:
-    with pytest.raises(InputError):
-        _parser().parse(split_options("-s 'Be brief. What is it?", _parser())[0])
-
-
-@random_examples()
-@given(st.text().filter(lambda text: not text.strip().startswith("-")))
-def test_any_question_comes_through_unchanged(question: str) -> None:
-    options, rest = split_options(f"-t 0 {question}", _parser())
-    assert options == ["-t", "0"]
-    assert rest == question.strip()

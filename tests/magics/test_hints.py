@@ -7,10 +7,10 @@ import pytest
 from cnai_magic.cli import TERMINAL
 from cnai_magic.cli import _build_parser as cli_parser
 from cnai_magic.errors import InputError
-from cnai_magic.magics.arguments import split_options, split_words
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.hints import check_variable
 from cnai_magic.magics.parsers import build_ask_parser
+from cnai_magic.magics.splitting import split_options, split_words
 
 
 def refused(line: str) -> InputError:

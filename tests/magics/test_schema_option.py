@@ -10,9 +10,10 @@ import pytest
 
 from cnai_magic.chat.schemas import find_schema
 from cnai_magic.errors import InputError
-from cnai_magic.magics.arguments import collect_parameters, split_options, split_words
+from cnai_magic.magics.arguments import collect_parameters
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.parsers import build_ask_parser
+from cnai_magic.magics.splitting import split_options, split_words
 
 
 @dataclass

@@ -21,10 +21,11 @@ from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.forking import fork as begin_fork
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
-from cnai_magic.magics.arguments import collect_parameters, split_words
+from cnai_magic.magics.arguments import collect_parameters
 from cnai_magic.magics.ask import read_body
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.magics.parsers import build_ask_parser
+from cnai_magic.magics.splitting import split_words
 from cnai_magic.magics.transform import keep_body, keep_question_mark
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.ipynb import read_notebook
