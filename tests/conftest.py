@@ -135,6 +135,15 @@ def keys_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(safety, "_known_keys", set())
 
 
+@pytest.fixture(autouse=True, scope="module")
+def gateway_of_one_file() -> Iterator[None]:
+    """Close the embedded gateway that a file leaves running: the next one counts charges from its start."""
+    yield
+    embedded = sys.modules.get("cnai_magic.gateway.embedded")
+    if embedded is not None and embedded._current is not None:
+        embedded._current.end()
+
+
 @pytest.fixture(autouse=True)
 def loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test that connects anywhere but to this machine."""
