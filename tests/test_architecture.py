@@ -21,7 +21,7 @@ _PACKAGE = Path(cnai_magic.__file__).parent
 # imported by all above it.
 _ARROWS: dict[str, set[str]] = {
     "cli": {"magics", "display", "session", "gateway"},
-    "plain_python": {"session", "chat", "money", "api", "settings"},
+    "plain_python": {"display", "session", "chat", "money", "api", "settings"},
     "magics": {"display", "session", "notebook", "chat", "money", "api", "settings"},
     "display": {"session", "notebook", "chat", "money", "api"},
     "session": {"notebook", "gateway", "chat", "money", "api", "settings"},
@@ -254,6 +254,7 @@ _LATE = {
     "magics.extension": "each magic loads what it does, for a fast %load_ext and a fast first question",
     "magics.shell_session": "how values are shown, for a prompt that has some",
     "api.client": "asyncio, for very many questions",
+    "plain_python.rows": "what shows progress in a kernel, for rows that are asked there",
     "plain_python.session": "what reads rows, for a session that asks for them",
     "session.batches.row_sources": "jinja2, for rows with a template",
     "session.comparisons": "asyncio, for compared answers that are replayed",

@@ -54,7 +54,7 @@ class JudgeOptions:
     parallel: int | None = None
     max_cost: object = None
     fresh: bool = False
-    show: Callable[[Any], None] = lambda progress: None
+    show: Callable[[Any], None] | None = None
     to_confirm: bool = False
 
     @property

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 from uuid import uuid4
 
+from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from ..chat.answers import Answers, list_first_rows, translate_headings
@@ -14,55 +15,33 @@ from ..chat.json_table import write_value
 from ..languages import translate
 from ..redaction import clean, to_one_line
 from ..session.batches.batch_view import BatchView
-from ..session.batches.row_progress import Progress, ProgressLine
-from . import is_watched
+from ..session.batches.row_progress import Progress, ProgressLine, ProgressLines
+from . import is_redirected, is_watched
 from .shown_comparison import ShownComparison
 from .tables import Table
 
-__all__ = ["RowsView", "choose_rows_view"]
+__all__ = ["RowsView", "choose_progress_view", "choose_rows_view"]
 
-# Of a run that nobody watches, this many lines are written.
-_LINES = 4
 # So many characters of a cell are shown in a terminal.
 _LONGEST_CELL = 40
 
 
 class RowsView(BatchView):
-    """Writes a few lines while the rows are asked, for runs that nobody watches.
-
-    After the end comes what a retry shows, which mostly runs in another cell.
-    """
+    """Writes a few lines while the rows are asked, for runs that nobody watches."""
 
     def __init__(self) -> None:
         self.display_id = ""
         """The name of the output that is changed, "" for none."""
-        self._written = 0
-        self._waits = self._ended = False
-        self._progress: Progress | None = None
+        self._lines = ProgressLines(sys.stdout)
 
     def show(self, progress: Progress) -> None:
         """Show how far it is; that a busy server is waited for, the first time."""
-        if self._begins_retry(progress):
-            self._written, self._waits = 0, False
-        over = progress.done + progress.failed
-        asked = max(1, progress.total - progress.kept)
-        begins_to_wait = progress.pause >= 1 and not self._waits
-        if over * _LINES // asked > self._written or begins_to_wait:
-            self._written = over * _LINES // asked
-            self._waits = self._waits or begins_to_wait
-            print(clean(translate(progress.write())), flush=True)
+        self._lines.show(progress)
 
     def end(self, answers: Answers | ShownComparison) -> None:
         """Show what came of the rows."""
-        self._ended = True
         self.display_id = uuid4().hex
         display(answers, display_id=self.display_id)  # type: ignore[no-untyped-call]
-
-    def _begins_retry(self, progress: Progress) -> bool:
-        """Tell whether this is the first progress of a retry, and take note of it."""
-        begins = self._ended and progress is not self._progress
-        self._progress = progress
-        return begins
 
 
 class _TerminalView(RowsView):
@@ -84,23 +63,29 @@ class _TerminalView(RowsView):
 class _NotebookView(RowsView):
     """Changes one output, four times a second at most; at the end it is the table of the answers.
 
-    A retry has an output of its own, and leaves the table as it is.
+    What comes after the table, or where there will be none, has an output of its own, in which its last line
+    stays: a retry, which mostly runs in another cell, or a judge.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, table: bool = True) -> None:
         super().__init__()
         self.display_id = uuid4().hex
+        self._ended = not table
         self._shown = False
+        self._progress: Progress | None = None
 
     def show(self, progress: Progress) -> None:
-        if self._begins_retry(progress):
-            self.display_id, self._shown = uuid4().hex, False
-        over = progress.kept + progress.done + progress.failed
-        if self._ended and over >= progress.total:
+        if progress is not self._progress:
+            if progress.ended:
+                return  # there was nothing to ask
+            if self._ended:
+                self.display_id, self._shown = uuid4().hex, False
+        self._progress = progress
+        if self._ended and progress.ended:
             self._display({"text/plain": clean(translate(progress.write()))})
             return
         line = clean(translate(f"{progress.write()} · interrupt the kernel to stop"))
-        bar = f'<progress max="{progress.total}" value="{over}"></progress>'
+        bar = f'<progress max="{progress.total}" value="{progress.over}"></progress>'
         self._display({"text/html": f"{bar} {escape(line)}", "text/plain": line})
 
     def end(self, answers: Answers | ShownComparison) -> None:
@@ -134,5 +119,18 @@ def choose_rows_view(shell: Any, setting: str) -> RowsView:
     """Return what shows rows; `setting` is that of how answers are shown, `shell` the IPython shell."""
     if setting == "text" or (setting == "auto" and not hasattr(shell, "kernel")):
         return _TerminalView()
+    return _NotebookView() if _takes_updates(shell, setting) else RowsView()
+
+
+def choose_progress_view(setting: str) -> BatchView | None:
+    """Return what shows how far rows are that code asks for, without a table; None outside of a kernel."""
+    shell = get_ipython()
+    if setting == "text" or not hasattr(shell, "kernel"):
+        return None
+    return _NotebookView(table=False) if _takes_updates(shell, setting) else RowsView()
+
+
+def _takes_updates(shell: Any, setting: str) -> bool:
+    """Tell whether somebody watches a notebook, and an output of it can be changed."""
     watched = setting == "widget" or (setting == "auto" and is_watched(shell))
-    return _NotebookView() if watched else RowsView()
+    return watched and not is_redirected(shell)

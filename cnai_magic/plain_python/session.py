@@ -213,7 +213,7 @@ class Session:
         parallel: int | None = None,
         max_cost: float | str | None = None,
         fresh: bool = False,
-        progress: bool = True,
+        progress: bool | None = None,
     ) -> Answers:
         """Ask the same thing of many rows, several at a time, outside of any conversation.
 
@@ -222,7 +222,8 @@ class Session:
         column; without a template each row is a prompt. `model` … `schema` are those of `ask`. `parallel`
         requests are under way at a time (the setting, 4), fewer after a 429 and then more again. Equal
         requests are sent once. `max_cost` limits what this call may cost, in USD; more than 200 requests need
-        it, or a budget, or "off". `progress` shows a line in a terminal.
+        it, or a budget, or "off". How far it is is shown in a notebook and in a terminal, on the standard
+        error; with `progress` also in a few lines where there is neither, and not at all where it is False.
 
         Each answer is kept as it comes, beside the ledger: after an interrupt, or where the process was
         killed, the same call from the same folder asks only what is missing. `fresh` asks for all again.

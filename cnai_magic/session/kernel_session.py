@@ -264,7 +264,7 @@ class KernelSession:
         from .batches.replayed_rows import replay_rows
         from .batches.row_batch import RowBatch
 
-        judge = partial(judge_rows, self.ask_rows, prompts)
+        judge = partial(judge_rows, self.ask_rows, show, prompts)
         if self.settings.replay:
             return replay_rows(self, rows, prompts, options, judge)
         endpoint = self.resolve_endpoint()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernels import Kernel, running_kernel
+from tests.kernels import Kernel, Ran, running_kernel
 from tests.magics.test_extension import renew
 
 
@@ -47,6 +47,35 @@ def test_each_row_is_asked_and_the_answers_are_a_table(kernel: Kernel) -> None:
     assert "4 rows · 4 answered · " in last["text/markdown"]
     assert kernel.value("len(session.conversations.in_use.turns)") == 0
     assert kernel.value("_cnai is sums")
+
+
+def test_code_that_asks_for_rows_shows_the_same_progress(kernel: Kernel) -> None:
+    kernel.run("import cnai_magic\npython = cnai_magic.Session(base_url='demo')\nask = python.map")
+    ran = kernel.run("answers = ask(['1', '2'], 'What is 1+{{ row }}?', fresh=True)", "a")
+    _find_progress(ran, "2 of 2")
+    assert not ran.stdout
+    # What a judge or a retry does later is shown in its own cell; what is there already, not at all.
+    _find_progress(kernel.run("answers.judge('demo-guide')", "b"), "judging · 2 of 2")
+    assert not kernel.run("ask(['1', '2'], 'What is 1+{{ row }}?');", "c").of("display_data", "stream")
+    source = "ask(['1', '2'], 'What is 1+{{ row }}?', fresh=True, progress=%s);"
+    assert not kernel.run(source % False, "d").of("display_data", "stream")
+    assert kernel.run(source % None).stdout.splitlines()[-1].startswith("2 of 2 · ")  # nobody watches
+    captured = kernel.run(f"%%capture lines\n{source % None}", "e")
+    assert not captured.of("display_data", "update_display_data")
+    assert "progress is 1, not True, False or None" in "\n".join(kernel.run(source % 1, "f").error)
+
+
+def _find_progress(ran: Ran, begins: str) -> set[str]:
+    """Return the name of the one output that shows progress: first a bar, at the end the last line."""
+    shown = ran.of("display_data", "update_display_data")
+    first, *_, last = [each for each in shown if " of " in each["data"]["text/plain"]]
+    assert "<progress " in first["data"]["text/html"]
+    assert first["data"]["text/plain"].endswith(" · interrupt the kernel to stop")
+    assert set(last["data"]) == {"text/plain"}
+    assert last["data"]["text/plain"].startswith(begins)
+    names = {each["transient"]["display_id"] for each in (first, last)}
+    assert len(names) == 1
+    return names
 
 
 def test_a_terminal_shows_the_first_rows_as_text(kernel: Kernel) -> None:
@@ -257,11 +286,8 @@ def test_what_a_budget_has_stopped_is_asked_by_a_retry_once_it_is_raised(kernel:
     again = kernel.run("%cnai_spend --budget off\ncapitals = capitals.retry()")
     assert not again.error
     # The retry shows how far it is in its own cell, and the table stays.
-    (progress,) = again.of("display_data")[-1:]
-    assert progress["data"]["text/plain"].startswith("3 of 3")
-    shown = {each["transient"]["display_id"] for each in ran.of("display_data")}
-    assert progress["transient"]["display_id"] not in shown
-    assert not shown & {each["transient"]["display_id"] for each in again.of("update_display_data")}
+    table = {each["transient"]["display_id"] for each in ran.of("display_data")}
+    assert not table & _find_progress(again, "3 of 3")
     assert kernel.value("[each.answer.split()[-1] for each in capitals]") == [
         *("**Paris**.", "**Lima**.", "**Nairobi**.")
     ]

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -447,6 +448,29 @@ def test_a_server_that_asks_to_wait_for_very_long_ends_it_and_retry_asks_for_the
         assert len(server.requests) == 2
         assert not answers.retry().failed
     assert len(server.requests) == 6
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_a_line_of_a_terminal_and_a_few_lines_elsewhere(
+    folder: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _session(server.base_url, folder) as session:
+        monkeypatch.setattr(sys, "stderr", terminal := _Terminal())
+        server.reply(failure(400, "invalid_request_error", "no"))
+        answers = session.map(["a", "b"], parallel=1)
+        answers.retry()
+        first, again, end = terminal.getvalue().split("\n")
+        assert "1 of 2 · 1 failed · " in first.rpartition("\r")[2]
+        assert "2 of 2 · 1 before · " in again.rpartition("\r")[2]
+        assert end == ""
+        for wanted, lines in ((None, 0), (False, 0), (True, 1)):
+            monkeypatch.setattr(sys, "stderr", log := StringIO())
+            session.map(["c"], fresh=True, progress=wanted)
+            assert log.getvalue().count("\n") == lines
 
 
 # -- rows and what comes of them ------------------------------------------------------------------------

@@ -28,12 +28,17 @@ __all__ = ["build_judge_options", "judge_comparison", "judge_rows", "plan_judge"
 
 
 def judge_rows(
-    ask_rows: _AskRows, prompts: Sequence[str], answers: Sequence[str | None], options: JudgeOptions
+    ask_rows: _AskRows,
+    show: Callable[[Progress], None],
+    prompts: Sequence[str],
+    answers: Sequence[str | None],
+    options: JudgeOptions,
 ) -> tuple[list[Score | None], Judgement]:
     """Return the scores of answers to as many prompts, None where there is no answer, or no score.
 
-    `ask_rows` is that of `KernelSession`.
+    `ask_rows` is that of `KernelSession`; `show` is called with the progress where the options have no other.
     """
+    options = replace(options, show=options.show or show)
     places = [place for place, answer in enumerate(answers) if answer is not None]
     judged = [Judged(prompts[place], [answers[place] or ""]) for place in places]
     found, judgement = _judge(ask_rows, judged, options)
@@ -107,7 +112,7 @@ def _judge(
         parallel=options.parallel,
         max_cost=options.max_cost,
         fresh=options.fresh,
-        show=partial(_show, options.show),
+        show=partial(_show, options.show or (lambda progress: None)),
     )
     came = iter(replies)
     scores = []

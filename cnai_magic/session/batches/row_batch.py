@@ -51,7 +51,8 @@ class RowBatch:
     """Asks the rows of a plan, and later those that failed again.
 
     What was answered before is taken from the store beside the ledger of the session, and each new answer is
-    put there. `show` is called with the progress, four times a second at most, and at the end.
+    put there. `show` is called with the progress, four times a second at most, and once more at
+    the end, also where there was nothing to ask.
     """
 
     def __init__(
@@ -127,6 +128,8 @@ class RowBatch:
             with defer_interrupts():
                 self._store.release()
                 self._store.close()
+                self._progress.ended = True
+                self._show(self._progress)
         return conclude(stopped)
 
     def _make_remarks(self) -> None:

@@ -1,14 +1,17 @@
-"""How far a batch of rows is: as facts, as words, and as a line that a terminal writes again and again."""
+"""How far a batch of rows is: as facts, in words, as a line of a terminal, and as a few lines of a log."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
 from typing import TextIO
+from unicodedata import east_asian_width
 
+from ...languages import translate
 from ...money.cost import Cost
+from ...redaction import clean
 
-__all__ = ["Progress", "ProgressLine", "draw_bar"]
+__all__ = ["Progress", "ProgressLine", "ProgressLines", "draw_bar"]
 
 
 @dataclass(slots=True)
@@ -19,6 +22,7 @@ class Progress:
     what it has cost so far in nano-USD, `unpriced` how many requests have no price, `estimated` whether some
     of their tokens are, `demo` whether it is demo credit; `seconds` how long it took. `pause` are the seconds
     for which a busy server takes no request. `what` says what the requests are for, "" for answers to rows.
+    `ended` tells that nothing more is asked, also where some was left out.
     """
 
     total: int
@@ -33,6 +37,12 @@ class Progress:
     seconds: float = 0.0
     pause: float = 0.0
     what: str = ""
+    ended: bool = False
+
+    @property
+    def over(self) -> int:
+        """Requests of which the outcome is known."""
+        return self.kept + self.done + self.failed
 
     @property
     def rate(self) -> float:
@@ -84,32 +94,68 @@ def _write_time(seconds: float) -> str:
 
 
 _BAR = 24
+# Of a run that nobody watches, this many lines are written.
+_LINES = 4
+
+
+class ProgressLines:
+    """Writes a few lines to a file, for runs that nobody watches."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._progress: Progress | None = None
+        self._written = 0
+        self._waits = False
+
+    def show(self, progress: Progress) -> None:
+        """Write how far it is, now and then; that a busy server is waited for, the first time."""
+        if progress is not self._progress:
+            self._progress, self._written, self._waits = progress, 0, False
+        asked = max(1, progress.total - progress.kept)
+        quarters = (progress.done + progress.failed) * _LINES // asked
+        begins_to_wait = progress.pause >= 1 and not self._waits
+        if quarters > self._written or begins_to_wait:
+            self._written = quarters
+            self._waits = self._waits or begins_to_wait
+            print(clean(translate(progress.write())), file=self._file, flush=True)
 
 
 class ProgressLine:
-    """Writes to a terminal; `end` leaves the last state, and ends the line."""
+    """Writes to a terminal; the end of a batch leaves its last state, and ends the line."""
 
     def __init__(self, terminal: TextIO) -> None:
         self._terminal = terminal
         self._shown = False
 
     def show(self, progress: Progress) -> None:
-        """Write the progress over what was written before."""
+        """Write the progress over what was written before, if anything was to be asked."""
+        if progress.ended and not self._shown:
+            return
         self._shown = True
-        width = shutil.get_terminal_size().columns - 1
-        line = f"{draw_bar(progress)} {progress.write()}"[:width]
-        self._terminal.write(f"\r{line}\x1b[K")
+        line = f"{draw_bar(progress)} {clean(translate(progress.write()))}"
+        self._terminal.write(f"\r{_cut(line, shutil.get_terminal_size().columns - 1)}\x1b[K")
         self._terminal.flush()
+        if progress.ended:
+            self.end()
 
     def end(self) -> None:
-        """End the line."""
+        """End the line, unless it is."""
         if self._shown:
+            self._shown = False
             self._terminal.write("\n")
             self._terminal.flush()
 
 
+def _cut(line: str, columns: int) -> str:
+    """Return as much of a line as so many columns hold; what is Chinese takes two each."""
+    for place, character in enumerate(line):
+        columns -= 2 if east_asian_width(character) in "FW" else 1
+        if columns < 0:
+            return line[:place]
+    return line
+
+
 def draw_bar(progress: Progress) -> str:
     """Return a bar of what is over."""
-    over = progress.kept + progress.done + progress.failed
-    full = _BAR * over // max(1, progress.total)
+    full = _BAR * progress.over // max(1, progress.total)
     return "█" * full + "░" * (_BAR - full)
