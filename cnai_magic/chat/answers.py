@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
+from ..api.interrupts import Interrupted, defer_interrupts
 from ..api.token_usage import Usage
 from ..errors import CnaiError, InputError
 from ..languages import translate
@@ -14,11 +15,11 @@ from ..money.cost import Cost, write_sum
 from ..redaction import clean
 from .expectation import make_expectation
 from .json_table import Cell, make_frame, write_line, write_table
-from .judging import Judge, Judgement, JudgeOptions
+from .judging import Judge, JudgeInterrupted, Judgement, JudgeOptions, Score, check_judge_options
 from .markdown import write_cell
 from .reply import ENDS
 
-__all__ = ["Answers", "RowAnswer", "list_first_rows", "translate_headings", "write_share"]
+__all__ = ["Answers", "RowAnswer", "RowsInterrupted", "list_first_rows", "translate_headings", "write_share"]
 
 _OWN = ("answer", "tokens", "cost", "ended", "error")
 _SHOWN = 20
@@ -193,11 +194,26 @@ class Answers(Sequence[RowAnswer]):
         return self.judge_with(JudgeOptions(model, rubric, parameters or {}, parallel, max_cost, fresh))
 
     def judge_with(self, options: JudgeOptions) -> Answers:
-        """Return the same answers with the scores of a judge; see `judge`."""
+        """Return the same answers with the scores of a judge; see `judge`.
+
+        Raises RowsInterrupted after an interrupt, which has the answers with the scores that came.
+        """
         if self._judge is None:
             raise InputError("the questions to these answers are unknown, so they cannot be judged")
         texts = [each.answer if each.error is None and each.answer else None for each in self._rows]
-        scores, judgement = self._judge(texts, options)
+        later = replace(check_judge_options(options), fresh=False)
+        try:
+            scores, judgement = self._judge(texts, options)
+        except JudgeInterrupted as interrupted:
+            with defer_interrupts():
+                judged = self._take_scores(interrupted.scores, interrupted.judgement, later)
+                raise RowsInterrupted(judged, str(interrupted)) from None
+        return self._take_scores(scores, judgement, later)
+
+    def _take_scores(
+        self, scores: Sequence[Score | None], judgement: Judgement, later: JudgeOptions
+    ) -> Answers:
+        """Return the same answers with these scores; what a retry brings is judged `later`."""
         rows = [
             replace(
                 each,
@@ -206,7 +222,6 @@ class Answers(Sequence[RowAnswer]):
             )
             for each, score in zip(self._rows, scores, strict=True)
         ]
-        later = replace(options, fresh=False)
         return self._make(rows, judgement, lambda answers: answers.judge_with(later))
 
     def _make(
@@ -307,6 +322,20 @@ class Answers(Sequence[RowAnswer]):
         table = write_table(translate_headings(rows), [translate("cost")])
         more = f"\n\n… {_SHOWN} of {len(self):,} rows" if len(self) > _SHOWN else ""
         return f"{table}{more}\n\n{write_line(translate(self.summary))}"
+
+
+class RowsInterrupted(Interrupted):
+    """Rows, or their judge, were interrupted: `answers` are those to all rows, with what came.
+
+    A row has an error where no answer has come.
+    """
+
+    def __init__(self, answers: Answers, what: str = "the rows were interrupted; what came is kept") -> None:
+        super().__init__(what)
+        self.answers = answers
+
+
+RowsInterrupted.__name__ = KeyboardInterrupt.__name__
 
 
 def list_first_rows(answers: Answers) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
+from ..api.interrupts import defer_interrupts
 from ..errors import InputError
 from ..money.cost import Cost, write_sum
 from ..next_steps import Door, keep_attempt
@@ -16,7 +17,7 @@ from .compared_answer import ComparedAnswer
 from .comparison_text import write_as_markdown, write_as_text
 from .expectation import make_expectation
 from .json_table import make_frame
-from .judging import Judge, Judgement, JudgeOptions
+from .judging import Judge, JudgeInterrupted, Judgement, JudgeOptions, Score, check_judge_options
 from .reply import Reply
 from .verdict import Verdict, share_cost
 
@@ -132,19 +133,28 @@ class Comparison(Sequence[ComparedAnswer]):
         return self.judge_with(JudgeOptions(model, rubric, parameters or {}, fresh=True))
 
     def judge_with(self, options: JudgeOptions) -> Comparison:
-        """Note the scores of a judge; see `judge`."""
+        """Note the scores of a judge, those that came where it is interrupted; see `judge`."""
         if self._judge is None:
             raise InputError("the question to these answers is unknown, so they cannot be judged")
         texts = [None if each.reply is None else each.reply.text for each in self._answers]
-        scores, self.judgement = self._judge(texts, options)
+        try:
+            scores, judgement = self._judge(texts, check_judge_options(options))
+        except JudgeInterrupted as interrupted:
+            with defer_interrupts():
+                self._take_scores(interrupted.scores, interrupted.judgement)
+            raise
+        self._take_scores(scores, judgement)
+        return self
+
+    def _take_scores(self, scores: Sequence[Score | None], judgement: Judgement) -> None:
+        self.judgement = judgement
         self._answers = [
             replace(each, score=None, scores=(), reason="")
             if score is None
             else replace(each, score=score.mean, scores=score.scores, reason=score.reason)
             for each, score in zip(self._answers, scores, strict=True)
         ]
-        self._keep_verdicts(share_cost(self.judgement, scores))
-        return self
+        self._keep_verdicts(share_cost(judgement, scores))
 
     def _keep_verdicts(self, verdicts: Sequence[Verdict | None]) -> None:
         """Let the attempts of the turn, undecided or kept, have what the judge thinks of them."""

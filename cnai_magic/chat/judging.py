@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from ..api.interrupts import Interrupted
 from ..api.token_usage import Usage
 from ..errors import CnaiError, InputError
 from ..money.cost import Cost
@@ -21,12 +22,14 @@ from ..redaction import strip_controls
 __all__ = [
     "SYSTEM",
     "Judge",
+    "JudgeInterrupted",
     "JudgeOptions",
     "Judged",
     "Judgement",
     "Score",
     "build_judge_prompts",
     "build_score_schema",
+    "check_judge_options",
     "join_scores",
 ]
 
@@ -129,7 +132,32 @@ class Judgement:
 
 
 Judge = Callable[[Sequence[str | None], JudgeOptions], tuple[list[Score | None], Judgement]]
-"""Has a model judge the texts of answers, None for a missing one: returns a score for each."""
+"""Has a model judge the texts of answers, None for a missing one: returns a score for each.
+
+Raises JudgeInterrupted after an interrupt."""
+
+
+class JudgeInterrupted(Interrupted):
+    """A judge was interrupted: `scores` and `judgement` are what came of it, and what it cost."""
+
+    def __init__(self, scores: Sequence[Score | None], judgement: Judgement) -> None:
+        super().__init__("the judge was interrupted; the scores that came are kept")
+        self.scores = scores
+        self.judgement = judgement
+
+
+JudgeInterrupted.__name__ = KeyboardInterrupt.__name__
+
+
+def check_judge_options(options: object) -> JudgeOptions:
+    """Return the options of a judge; raises InputError for anything else, as the name of its model."""
+    if not isinstance(options, JudgeOptions):
+        raise InputError(
+            f"a judge is of type {type(options).__name__}, not JudgeOptions",
+            parameter="options",
+            next_step='name its model: answers.judge("MODEL")',
+        )
+    return options
 
 
 def build_judge_prompts(judged: Judged, rubric: str | None) -> list[str]:

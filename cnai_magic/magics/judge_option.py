@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..api.interrupts import Interrupted
 from ..api.messages import Message
-from ..chat.answers import Answers
+from ..chat.answers import Answers, RowsInterrupted
 from ..chat.comparison import Comparison
 from ..chat.judging import JudgeOptions
 from ..errors import CnaiError, InputError
@@ -24,6 +24,10 @@ __all__ = ["judge_answers", "name_rubric", "read_judge"]
 
 _Judged = TypeVar("_Judged", Answers, Comparison)
 _TEMPLATE = ("-T", "--template")
+_INTERRUPTED = (
+    "the judge was interrupted, and the scores that came are kept; "
+    'to have the answers judged: _cnai.judge("MODEL")'
+)
 
 
 def name_rubric(words: Sequence[str]) -> list[str]:
@@ -87,11 +91,10 @@ def judge_answers(
     except CnaiError as error:
         say(to_one_line(f"The judge failed, and the answers are as they came: {error}"))
         return answers
+    except RowsInterrupted as interrupted:
+        raise RowsInterrupted(interrupted.answers, _INTERRUPTED) from None
     except KeyboardInterrupt:
-        raise Interrupted(
-            "the judge was interrupted, and the answers are as they came; "
-            'to have them judged: _cnai.judge("MODEL")'
-        ) from None
+        raise Interrupted(_INTERRUPTED) from None
 
 
 def _is_judged(answers: Answers | Comparison, options: JudgeOptions) -> bool:

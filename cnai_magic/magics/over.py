@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..api.interrupts import defer_interrupts
-from ..chat.answers import Answers
+from ..chat.answers import Answers, RowsInterrupted
 from ..chat.judging import JudgeOptions
 from ..chat.prompts.braces import find_braces
 from ..chat.prompts.expressions import ExpressionError, parse_expression
@@ -21,7 +21,6 @@ from ..errors import InputError
 from ..languages import say, translate
 from ..nearest import suggest_name
 from ..redaction import to_one_line
-from ..session.batches.row_batch import RowsInterrupted
 from ..session.batches.row_files import ROW_FILES
 from ..session.batches.row_limit import estimate_judge, plan_judge_of_rows, read_max_cost
 from ..session.batches.row_sources import read_rows, render_rows
@@ -84,6 +83,9 @@ def ask_over(
     try:
         answers = check_answers(answers, expected)
         answers = judge_answers(answers, judge, view.show)
+    except RowsInterrupted as interrupted:
+        answers = interrupted.answers
+        raise
     finally:  # what was paid for is there also after an interrupt, and where the check fails
         with defer_interrupts():
             _hand_over(shell_session, answers, arguments, view)

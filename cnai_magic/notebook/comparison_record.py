@@ -19,9 +19,10 @@ from ..chat.conversations import Conversations
 from ..chat.judging import Judgement
 from ..chat.order import CellPosition
 from ..errors import CnaiError, InputError
+from ..money.cost import Cost
 from ..redaction import clean
-from .read_record import read_attempt, read_cost
-from .record import build_event_metadata, dump_usage, record_whole
+from .read_record import read_attempt, read_charged, read_cost
+from .record import build_event_metadata, dump_cost, dump_usage, record_whole
 from .untrusted import read_count, read_flag, read_mapping, read_name, read_seconds, read_text, read_time
 
 __all__ = [
@@ -76,7 +77,8 @@ def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
         if answer.passed is not None:
             about["passed"] = answer.passed
         if answer.reply is None or answer.reply.id not in by_id:
-            failed.append({**about, "model": clean(answer.model), "error": clean(str(answer.error))})
+            left -= len(answer.partial)
+            failed.append({**about, **_dump_failure(answer, whole=left >= 0)})
             continue
         left -= len(answer.reply.text) + len(answer.reply.reasoning)
         if left >= 0:
@@ -102,6 +104,14 @@ def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
         failed=failed,
         **judged,
     )
+
+
+def _dump_failure(answer: ComparedAnswer, *, whole: bool) -> dict[str, Any]:
+    """Return why there is no answer, what was charged, and, if it is to be `whole`, what came of it."""
+    about: dict[str, Any] = {"model": clean(answer.model), "error": clean(str(answer.error))}
+    if answer.charged != Cost(0):
+        about["charged"] = {**dump_cost(answer.charged), "demo": answer.demo}
+    return {**about, "partial": clean(answer.partial)} if answer.partial and whole else about
 
 
 def _dump_judgement(judgement: Judgement) -> dict[str, Any]:
@@ -156,8 +166,7 @@ def read_comparison(about: Mapping[str, Any], cell: str | None) -> SavedComparis
             answer = replace(answer, score=verdict.score, scores=scores, reason=reason)
         answers.append(answer)
     for facts in map(read_mapping, failed[:_MOST]):
-        error = CnaiError(read_text(facts, "error", ""))
-        answers.append(_read_answer(facts, read_name(facts, "model"), error=error))
+        answers.append(_read_answer(facts, read_name(facts, "model"), **_read_failure(facts)))
     turn = UndecidedTurn(
         conversation,
         CellPosition(cell, read_count(about, "ordinal", 0)),
@@ -185,6 +194,14 @@ def _read_judgement(about: Mapping[str, Any]) -> Judgement:
         usage=usage,
         asked=read_text(about, "asked", ""),
     )
+
+
+def _read_failure(about: Mapping[str, Any]) -> dict[str, Any]:
+    came = {"error": CnaiError(read_text(about, "error", "")), "partial": read_text(about, "partial", "")}
+    if "charged" not in about:
+        return came
+    charged = read_mapping(about["charged"])
+    return {**came, "charged": read_charged(charged), "demo": read_flag(charged, "demo")}
 
 
 def _read_answer(about: Mapping[str, Any], model: str, **came: Any) -> ComparedAnswer:

@@ -42,6 +42,7 @@ __all__ = [
     "KeptTurn",
     "read_answer",
     "read_attempt",
+    "read_charged",
     "read_cost",
     "read_event",
     "read_kept",
@@ -276,13 +277,17 @@ def _read_logprobs(about: Mapping[str, Any]) -> TokenTable:
 
 def read_cost(about: Mapping[str, Any]) -> tuple[Usage, Cost]:
     """Read tokens and cost."""
-    usage, nano = read_usage(about), about.get("cost")
-    cost = Cost(
-        None if nano is None else read_count(about, "cost"),
-        read_flag(about, "cost_estimated", usage.estimated),
+    usage = read_usage(about)
+    return usage, read_charged(about, estimated=usage.estimated)
+
+
+def read_charged(about: Mapping[str, Any], *, estimated: bool = False) -> Cost:
+    """Read a cost, which is unknown where there is none; `estimated` tells whether its tokens are."""
+    return Cost(
+        None if about.get("cost") is None else read_count(about, "cost"),
+        read_flag(about, "cost_estimated", estimated),
         local=read_flag(about, "cost_local"),
     )
-    return usage, cost
 
 
 def _check_schema(about: Mapping[str, Any]) -> None:

@@ -37,6 +37,7 @@ __all__ = [
     "build_event_metadata",
     "build_metadata",
     "build_texts",
+    "dump_cost",
     "dump_usage",
     "format_time",
     "record_rating",
@@ -230,9 +231,14 @@ def dump_usage(usage: Usage, cost: Cost) -> dict[str, Any]:
             "cached_tokens": usage.cached_tokens,
             "estimated": usage.estimated,
         },
-        "cost": cost.nano,
     }
-    if cost.estimated is not usage.estimated:
+    return {**counted, **dump_cost(cost, estimated=usage.estimated)}
+
+
+def dump_cost(cost: Cost, *, estimated: bool = False) -> dict[str, Any]:
+    """Return a cost as it is written; `estimated` tells whether its tokens are."""
+    counted: dict[str, Any] = {"cost": cost.nano}
+    if cost.estimated is not estimated:
         counted["cost_estimated"] = cost.estimated
     return {**counted, "cost_local": True} if cost.local else counted
 

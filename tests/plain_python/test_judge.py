@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from cnai_magic import BudgetError, Comparison, InputError, Session
+from cnai_magic.chat.answers import RowsInterrupted
 from cnai_magic.chat.judging import Judged, JudgeOptions, build_judge_prompts
 from cnai_magic.magics.judge_option import judge_answers
 from cnai_magic.session.batches.batch_view import BatchView
 from cnai_magic.session.batches.compare import Ways
+from cnai_magic.session.batches.row_progress import Progress
 from cnai_magic.session.question import Options
-from tests.servers import ScriptedServer, completion, failure, json_response
+from tests.servers import SILENCE, ScriptedServer, completion, failure, json_response
 
 # What an answer and what a judge's request costs.
 NANO, JUDGE = 36_000, 400_000
@@ -277,15 +279,46 @@ def test_the_judge_is_held_for_before_the_first_request(server: ScriptedServer, 
 def test_an_interrupt_says_that_it_was_the_judge_and_what_is_next(
     server: ScriptedServer, session: Session
 ) -> None:
-    def interrupt(progress: object) -> None:
-        raise KeyboardInterrupt
+    def interrupt(progress: Progress) -> None:
+        if progress.done and not progress.ended:
+            raise KeyboardInterrupt
 
-    reply(server, "A")
-    answers = session.map(["a"])
+    said = r'the judge was interrupted.*_cnai.judge\("MODEL"\)'
+    reply(server, "A", "B")
+    answers = session.map(["a", "b"], parallel=1)
     judge(server, 4)
-    with pytest.raises(KeyboardInterrupt, match=r'the judge was interrupted.*_cnai.judge\("MODEL"\)'):
-        judge_answers(answers, JudgeOptions("j"), interrupt)
-    assert (answers[0].answer, answers[0].score) == ("A", None)
+    server.reply([SILENCE])
+    options = JudgeOptions("j", parallel=1)
+    with pytest.raises(RowsInterrupted, match=said) as caught:
+        judge_answers(answers, options, interrupt)
+    # What came is there, and what the interrupt has cost is said with it.
+    judged = caught.value.answers
+    assert [(each.answer, each.score) for each in judged] == [("A", 4), ("B", None)]
+    assert judged.judgement is not None
+    spent = session.cost.nano - answers.cost.nano
+    assert judged.judgement.cost.nano == spent > JUDGE
+    assert "1 of 2 requests of the judge failed: interrupted before it was answered" in judged.summary
+    judge(server, 2)
+    assert [each.score for each in judged.judge("j")] == [4, 2]
+    # Of a comparison, too: here the judge sees the answers in one order of the two.
+    reply(server, "A", "B")
+    comparison = session.compare("a", times=2)
+    judge(server, 4, 2)
+    server.reply([SILENCE])
+    before = session.cost.nano
+    with pytest.raises(KeyboardInterrupt, match=said):
+        judge_answers(comparison, options, interrupt)
+    assert [each.scores for each in comparison] == [(4,), (2,)]
+    assert comparison.judgement is not None
+    assert comparison.judgement.cost.nano == session.cost.nano - before
+
+
+def test_only_the_name_of_a_model_makes_a_judge(server: ScriptedServer, session: Session) -> None:
+    reply(server, "A", "B")
+    for answers in (session.map(["a"]), session.compare("b")):
+        with pytest.raises(InputError, match=r'of type str.*answers.judge\("MODEL"\)'):
+            answers.judge_with("j")  # type: ignore[arg-type]
+    assert len(server.requests) == 2
 
 
 class InterruptingText(str):

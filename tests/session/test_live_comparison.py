@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from cnai_magic.errors import CnaiError, ModelNotFoundError
+from cnai_magic.notebook.comparison_record import build_comparison_metadata, read_comparison
 from cnai_magic.session.batches.batch_view import BatchView, Column
 from cnai_magic.session.batches.compare import Ways
 from cnai_magic.session.batches.row_progress import Progress
@@ -120,6 +122,11 @@ def test_what_is_charged_without_an_answer_is_in_the_sum(
     assert comparison.cost.nano == session.book.get_total().nano
     assert f" · {comparison[1].cost} without an answer" in comparison.summary
     assert comparison.to_frame()["cost"].sum() == comparison.cost.nano / 10**9
+    # Also when it is read from the notebook again.
+    about = json.loads(json.dumps(build_comparison_metadata(comparison)))["cnai"]
+    restored = read_comparison(about, None).build(comparison._keep)
+    assert (restored.summary, restored.to_text()) == (comparison.summary, comparison.to_text())
+    assert restored.cost == comparison.cost
 
 
 def test_an_interrupt_keeps_what_came(server: ScriptedServer, session: KernelSession) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from ...api.messages import Message
-from ...chat.answers import Answers
+from ...chat.answers import Answers, RowsInterrupted
 from ...chat.judging import (
     SYSTEM,
     Judged,
+    JudgeInterrupted,
     Judgement,
     JudgeOptions,
     Score,
@@ -41,11 +43,11 @@ def judge_rows(
     options = replace(options, show=options.show or show)
     places = [place for place, answer in enumerate(answers) if answer is not None]
     judged = [Judged(prompts[place], [answers[place] or ""]) for place in places]
-    found, judgement = _judge(ask_rows, judged, options)
+    came = _judge(ask_rows, judged, options)
     scores: list[Score | None] = [None] * len(answers)
-    for place, (score,) in zip(places, found, strict=True):
+    for place, (score,) in zip(places, came.scores, strict=True):
         scores[place] = score
-    return scores, judgement
+    return came.hand_over(scores)
 
 
 def judge_comparison(
@@ -56,9 +58,9 @@ def judge_comparison(
 ) -> tuple[list[Score | None], Judgement]:
     """Return the scores of several answers to one question, the last of `messages`; see `judge_rows`."""
     there = [answer for answer in answers if answer is not None]
-    (found,), judgement = _judge(ask_rows, [_make_judged(messages, there)], options)
-    scores = iter(found)
-    return [None if answer is None else next(scores) for answer in answers], judgement
+    came = _judge(ask_rows, [_make_judged(messages, there)], options)
+    scores = iter(came.scores[0])
+    return came.hand_over([None if answer is None else next(scores) for answer in answers])
 
 
 def plan_judge(
@@ -97,23 +99,39 @@ def build_judge_options(options: JudgeOptions, answers: int) -> Options:
     )
 
 
-def _judge(
-    ask_rows: _AskRows, judged: Sequence[Judged], options: JudgeOptions
-) -> tuple[list[list[Score | None]], Judgement]:
-    """Ask about questions that have as many answers each; return the scores of each."""
+class _Came(NamedTuple):
+    """What came of a judge: the scores of each question's answers, also where it was `interrupted`."""
+
+    scores: list[list[Score | None]]
+    judgement: Judgement
+    interrupted: bool
+
+    def hand_over(self, scores: list[Score | None]) -> tuple[list[Score | None], Judgement]:
+        """Return the scores of all answers; raises JudgeInterrupted with them after an interrupt."""
+        if self.interrupted:
+            raise JudgeInterrupted(scores, self.judgement) from None
+        return scores, self.judgement
+
+
+def _judge(ask_rows: _AskRows, judged: Sequence[Judged], options: JudgeOptions) -> _Came:
+    """Ask about questions that have as many answers each."""
     if not judged or not judged[0].answers:
         raise InputError("there is no answer to judge", why="each request failed")
     asked = [build_judge_prompts(each, options.rubric) for each in judged]
     prompts = [prompt for each in asked for prompt in each]
-    replies = ask_rows(
-        prompts,
-        prompts,
-        build_judge_options(options, len(judged[0].answers)),
-        parallel=options.parallel,
-        max_cost=options.max_cost,
-        fresh=options.fresh,
-        show=partial(_show, options.show or (lambda progress: None)),
-    )
+    interrupted = False
+    try:
+        replies = ask_rows(
+            prompts,
+            prompts,
+            build_judge_options(options, len(judged[0].answers)),
+            parallel=options.parallel,
+            max_cost=options.max_cost,
+            fresh=options.fresh,
+            show=partial(_show, options.show or (lambda progress: None)),
+        )
+    except RowsInterrupted as caught:
+        replies, interrupted = caught.answers, True
     came = iter(replies)
     scores = []
     for each, own in zip(judged, asked, strict=True):
@@ -121,9 +139,11 @@ def _judge(
         scores.append(list(join_scores(data, len(each.answers))))
     given = [score for score in _flatten(scores) if score is not None]
     failed = replies.failed
-    return scores, Judgement(
+    # What broke off was charged too; of what was judged before only the answers are known.
+    cost = replies.cost if replies.kept or replies.spent is None else replies.spent
+    judgement = Judgement(
         options.model,
-        replies.cost,
+        cost,
         any(reply.demo for reply in replies),
         len(prompts),
         len(failed),
@@ -134,6 +154,7 @@ def _judge(
         replies.usage,
         options.digest,
     )
+    return _Came(scores, judgement, interrupted)
 
 
 def _show(show: Callable[[Progress], None], progress: Progress) -> None:

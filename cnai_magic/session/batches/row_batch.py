@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ...api.interrupts import Interrupted, defer_interrupts
-from ...chat.answers import Answers
+from ...chat.answers import Answers, RowsInterrupted
 from ...chat.judging import Judge, JudgeOptions
 from ...errors import BudgetError, CnaiError
 from ...money.cost import Cost
@@ -33,18 +33,7 @@ if TYPE_CHECKING:
     from ..endpoint import Endpoint
     from .row_session import RowSession
 
-__all__ = ["RowBatch", "RowsInterrupted"]
-
-
-class RowsInterrupted(Interrupted):
-    """Rows were interrupted: `answers` are those to all rows, with an error where none has come."""
-
-    def __init__(self, answers: Answers) -> None:
-        super().__init__()
-        self.answers = answers
-
-
-RowsInterrupted.__name__ = KeyboardInterrupt.__name__
+__all__ = ["RowBatch"]
 
 
 class RowBatch:
