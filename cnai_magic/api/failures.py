@@ -172,11 +172,13 @@ def _explain_certificate(causes: list[BaseException], address: Address) -> CnaiE
 def _explain_name(causes: list[BaseException], address: Address) -> CnaiError | None:
     for each in causes:
         if isinstance(each, socket.gaierror | urllib3.exceptions.NameResolutionError):
+            known = find_vendor_at(address) is not None
+            name: str | NextStep = ", and the name: " + change_setting("base_url", "https://HOST/v1")
             error = ConnectionFailed(
                 f"the name {address.host} cannot be resolved",
-                why="the name is wrong, or there is no network",
-                next_step="check the network, and the name: "
-                + change_setting("base_url", "https://HOST/v1")
+                why="there is no network" if known else "the name is wrong, or there is no network",
+                next_step="check the network"
+                + NextStep.of("" if known else name)
                 + "; without a network the demo models answer: "
                 + change_setting("base_url", "demo"),
             )

@@ -11,6 +11,7 @@ from ..api.vendor_spellings import NO_IMAGES, is_said
 from ..errors import (
     AuthenticationError,
     CnaiError,
+    ConnectionFailed,
     ContextLengthError,
     InvalidRequestError,
     ModelNotFoundError,
@@ -59,6 +60,14 @@ def advise(error: CnaiError, endpoint: Endpoint, request: ChatRequest | None = N
         error.next_step = _set_key(endpoint)
     elif isinstance(error, QuotaError) and endpoint.vendor is not None and endpoint.vendor.topup:
         error.next_step = NextStep.of(f"add credit at {endpoint.vendor.topup}, or use another key")
+    elif isinstance(error, ConnectionFailed) and endpoint.key is None and _asks_for_key(endpoint):
+        # Else the missing key would be the next surprise once the network is back.
+        error.next_step += "; a key is missing too: " + _set_key(endpoint)
+
+
+def _asks_for_key(endpoint: Endpoint) -> bool:
+    """Return whether the server is a vendor that asks nobody without a key."""
+    return endpoint.vendor is not None and bool(endpoint.vendor.keys) and not endpoint.loopback
 
 
 def _refuses_images(error: CnaiError, request: ChatRequest) -> bool:

@@ -18,7 +18,7 @@ import urllib3
 from cnai_magic.api.client import Client
 from cnai_magic.api.failures import explain_failure
 from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.api.vendors import parse_address
+from cnai_magic.api.vendors import find_server, parse_address
 from cnai_magic.errors import CnaiError, ConnectionFailed, GarbageError, TruncatedError
 from cnai_magic.python_words import PYTHON
 from tests.servers import ScriptedServer, close_delimited, delta, event, json_response
@@ -229,6 +229,15 @@ def test_a_name_that_leads_nowhere_is_told(number: int, retried: bool) -> None:
     assert error.what == "the name api.example cannot be resolved"
     assert error.next_step.at(PYTHON).endswith('the demo models answer: Session(base_url="demo")')
     assert error.retryable is retried
+
+
+def test_the_name_of_a_known_vendor_is_not_doubted() -> None:
+    inner = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    error = explain_failure(
+        requests.ConnectionError(inner), find_server("deepseek").address, (1, 1), begun=False
+    )
+    assert error.why == "there is no network"
+    assert error.next_step.at(PYTHON).startswith("check the network; without a network the demo")
 
 
 BROKEN = urllib3.exceptions.ProtocolError("Connection broken", ConnectionResetError(104, "x"))

@@ -11,6 +11,7 @@ from cnai_magic.api.vendors import find_server
 from cnai_magic.cli import TERMINAL
 from cnai_magic.errors import (
     APIError,
+    ConnectionFailed,
     ContextLengthError,
     HTMLError,
     InvalidRequestError,
@@ -19,6 +20,7 @@ from cnai_magic.errors import (
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.next_steps import NextStep
 from cnai_magic.python_words import PYTHON
+from cnai_magic.redaction import ApiKey
 from cnai_magic.session.advice import advise, explain_model
 from cnai_magic.session.endpoint import Endpoint
 
@@ -70,6 +72,22 @@ def test_key_and_credit_lead_to_the_pages_of_the_server_that_was_asked(
     assert credit in broke.next_step.at(TERMINAL)
     if "cnaitoken" not in base_url:
         assert "cnaitoken" not in "".join(map(str, (refused.lines(), broke.lines())))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "key", "expected"),
+    [
+        ("deepseek", "", "try later; a key is missing too: set the variable DEEPSEEK_API_KEY"),
+        ("deepseek", "sk-1", "try later"),
+        ("ollama", "", "try later"),
+        ("https://gateway.example/v1", "", "try later"),
+    ],
+)
+def test_a_missing_key_is_said_before_there_is_a_network(base_url: str, key: str, expected: str) -> None:
+    error = ConnectionFailed("no network", next_step="try later")
+    advise(error, Endpoint.at(find_server(base_url), ApiKey(key) or None), QUESTION)
+    assert error.next_step.at(TERMINAL).startswith(expected)
+    assert ("key" in error.next_step.at(TERMINAL)) is ("key" in expected)
 
 
 @pytest.mark.parametrize("request_", [QUESTION, None])
