@@ -15,8 +15,11 @@ from typing import Any
 from ..errors import CnaiError, GarbageError
 from ..redaction import replace_surrogates
 from .content import ELSEWHERE, count_images, find_text, split_content, unwrap_answer
+from .followed_choice import FollowedChoice
 from .logprobs import read_logprobs
 from .messages import Chunk
+from .repeated_text import RepeatedText
+from .special_tokens import SpecialTokens
 from .thinking import REASONING_NAMES, ThinkingTags, find_reasoning
 from .token_usage import Usage
 from .tool_calls import CallReader
@@ -55,43 +58,6 @@ _FINISH_REASONS = {
 }
 _CALLS = frozenset(("tool_calls", "function_call", "reasoning_details"))
 _BESIDE_TEXT = frozenset(REASONING_NAMES) | _CALLS | {"images"}
-_NOT_YET = object()
-
-
-class _FollowedChoice:
-    """Follows one choice through the events of an answer: the first that came; of several, the lowest.
-
-    Some servers (TGI before 2.0, Foundry Local) count their chunks in `index`, others start at 1: a choice
-    with another index is another answer only where both come in turns, or in one event.
-    """
-
-    def __init__(self) -> None:
-        self._index: object = _NOT_YET
-        self._others = self._several = False
-
-    def find(self, choices: list[Any]) -> dict[str, Any]:
-        """Return the choice that is followed, {} where there are only others."""
-        choice = choices[0]
-        if type(choice) is dict and not self._others and len(choices) == 1:
-            if choice.get("index") == self._index:
-                return choice
-            if self._index is _NOT_YET:
-                self._index = choice.get("index")
-                return choice
-        found = sorted((each for each in choices if isinstance(each, dict)), key=_read_index)
-        if not found:
-            return {}
-        if self._index is _NOT_YET:
-            self._index = found[0].get("index")
-        same = next((each for each in found if each.get("index") == self._index), None)
-        self._several = self._several or len(found) > 1 or (self._others and same is not None)
-        self._others = self._others or len(found) > 1 or same is None
-        return same or ({} if self._several else found[0])
-
-
-def _read_index(choice: dict[str, Any]) -> int:
-    index = choice.get("index")
-    return index if type(index) is int else 0
 
 
 class StreamReader:
@@ -122,10 +88,12 @@ class StreamReader:
         self.ignored = ""
         # How much came in deltas: what a message repeats in the end is not taken again.
         self._came = self._reasoning_came = 0
+        self._texts, self._thoughts = RepeatedText(), RepeatedText()
         self._thinking = ThinkingTags()
+        self._special = SpecialTokens()
         self._half = self._half_thought = ""
         self.counted = False
-        self._choice = _FollowedChoice()
+        self._choice = FollowedChoice()
         self._calls = CallReader()
         self._calls_came = False
         self._last_thought: Mapping[str, Any] = {}
@@ -222,13 +190,19 @@ class StreamReader:
             if self._half_thought or not reasoning.isascii():
                 reasoning, self._half_thought = _join_surrogates(self._half_thought + reasoning)
             if in_delta:
+                reasoning = self._thoughts.take(reasoning)
                 self._reasoning_came += len(reasoning)
         if text:
             if in_delta:
+                text = self._texts.take(text)
                 self._came += len(text)
             if self._thinking.watching:
                 text, thought, all_thought = self._thinking.split(text)
                 reasoning += thought
+            if "<" in text or self._special.held:
+                text = self._special.strip(text)
+            elif text:
+                self._special.before = text
         return self._make_chunk(body, choice, text, reasoning, all_thought, called)
 
     def _accepts(self, body: Mapping[str, Any], choices: Any, failed: bool) -> bool:
@@ -300,7 +274,8 @@ class StreamReader:
 
     def close(self) -> Chunk | None:
         """Return the calls of tools, and text that was held back: of a character, or of a possible tag."""
-        text, thought, all_thought = self._thinking.split("", ended=True)
+        text, thought, all_thought = self._thinking.split(self._texts.close(), ended=True)
+        text, thought = self._special.strip(text, ended=True), self._thoughts.close() + thought
         # Half a character that the other half never followed.
         text += "\ufffd" * len(self._half)
         thought += "\ufffd" * len(self._half_thought)
