@@ -330,8 +330,10 @@ class RowsInterrupted(Interrupted):
     A row has an error where no answer has come.
     """
 
-    def __init__(self, answers: Answers, what: str = "the rows were interrupted; what came is kept") -> None:
-        super().__init__(what)
+    def __init__(self, answers: Answers, what: str = "") -> None:
+        super().__init__(
+            what or "the rows were interrupted; the same again asks only for those that are missing"
+        )
         self.answers = answers
 
 

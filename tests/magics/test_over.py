@@ -177,7 +177,9 @@ def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
             kernel.manager.interrupt_kernel()
 
     ran = kernel.run(cell, "a", meanwhile=interrupt)
-    assert ran.error == ["KeyboardInterrupt: the answer was interrupted; what arrived of it is kept"]
+    assert ran.error == [
+        "KeyboardInterrupt: the rows were interrupted; the same again asks only for those that are missing"
+    ]
     assert "To ask for the rest, run the cell again, or: said = said.retry()" in ran.stdout
     # What came is there: in the variable, and in place of the line that said how far it was.
     came = ran.of("update_display_data")[-1]["data"]
