@@ -41,8 +41,8 @@ from .vendor_errors import excerpt, find_error
 
 __all__ = ["STREAM_ONLY", "Stream", "choose_patience", "join_chunks", "read_answer"]
 
-STREAM_ONLY = re.compile(r"\bstream(ing|ed)?\b", re.IGNORECASE)
-"""The words of a model that can only stream; a relay's "upstream" is not one of them."""
+STREAM_ONLY = re.compile(r"\bstream(ing|ed)?\b|流式|not support http call", re.IGNORECASE)
+"""The words of a model that can only stream, the last are Qwen's; a relay's "upstream" is not one of them."""
 
 # How long, in seconds, a server that does not close may be silent once all seems to have come: usage may
 # follow a finish_reason, and more text one that came along with text; nothing follows [DONE].

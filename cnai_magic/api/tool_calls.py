@@ -64,15 +64,22 @@ class _Part:
     def arguments(self) -> str:
         if self.value is not None:
             return json.dumps(self.value, ensure_ascii=False)
-        return "".join(self.pieces)
+        whole, last = "".join(self.pieces), self.pieces[-1] if self.pieces else ""
+        # Each piece holds all of them so far, or the last does once more.
+        repeats = last.lstrip().startswith("{") and not _is_json(whole) and _is_json(last)
+        return last if repeats else whole
 
     @property
     def complete(self) -> bool:
-        try:
-            json.loads(self.arguments)
-        except (ValueError, RecursionError):
-            return False
-        return True
+        return _is_json(self.arguments)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class CallReader:
@@ -138,6 +145,8 @@ class CallReader:
         if index is None and self._parts:
             known = next((each for each in self._parts if identifier and each.id == identifier), None)
             part = known or self._parts[-1]
+        if part is None and self._parts and not (identifier or name):
+            part = self._parts[-1]  # the rest of a call that began at the place of another
         if part is not None and not _begins_another(part, identifier, name):
             return part
         if len(self._parts) == _MOST_CALLS:

@@ -66,6 +66,8 @@ NO_IMAGES = "|".join(_NO_IMAGES)
 SPELLINGS: tuple[Spelling, ...] = (
     # A server that has no model for an image may answer 404 or 500: it is not to be asked again.
     _make_row(InvalidRequestError, "text", *_NO_IMAGES),
+    # Of models that only stream Qwen speaks as of models that one may not access.
+    _make_row(InvalidRequestError, "text", r"only support(s|ed)? (the )?stream|(仅|只)支持流式"),
     # Numbers that mean something at one vendor only.
     _make_row(QuotaError, "minimax", r"^(1008|2056)\b"),
     _make_row(RateLimitError, "minimax", r"^(1002|1039|1041|2045)\b"),
@@ -125,7 +127,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"model_?not_?(found|supported|exist|available|open|activated)|InvalidEndpointOrModel",
         r"InvalidEndpoint\b",
         r"(invalid|unknown|unsupported|no_such)_model|model_access_denied|Model\.AccessDenied",
-        r"DeploymentNotFound",
+        r"DeploymentNotFound|unavailable_model",  # Azure, GitHub
         r"ServiceNotActivated|InvalidParameterValue\.Model|model_price_error",  # Hunyuan, new-api
         r"ServiceNotOpen",  # Ark
         r"ModelUnavailable|channel:(no_available_key|model_mapped_error)|get_channel_failed",
@@ -214,7 +216,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"model identifier is invalid|\bmodel\b.{0,30}end of its life",  # Bedrock
         r"could not find model|failed to load model(?! vocabulary)",  # LM Studio, Ray
         r"\bmodel\b.{0,40}not allowed by",
-        r"given endpoint does not exist",  # Databricks
+        r"given endpoint does not exist|^Function '[^']*': not found",  # Databricks, NVIDIA
         r"not a valid model|can only access models",
         r"(access|permission)\b.{0,30}\bmodel\b|模型.{0,60}(不存在|未找到|不支持|未开通|已下线|无权|没有权限)",
         r"(无权|没有权限)(使用|访问|调用)?.{0,12}模型",

@@ -556,7 +556,14 @@ def test_a_refusal_that_does_not_speak_of_streaming_is_not_answered_by_it(
 
 @pytest.mark.parametrize(
     "words",
-    ["This model only support stream mode", "non-streaming calls are not supported", "must be streamed"],
+    [
+        "This model only support stream mode, please enable the stream parameter to access the model.",
+        "non-streaming calls are not supported",
+        "must be streamed",
+        "parameter.enable_thinking必须设置为false才能进行非流式调用",
+        "此模型只支持流式调用",
+        "current user api does not support http call.",
+    ],
 )
 def test_a_refusal_that_speaks_of_streaming_is_answered_by_it(
     words: str, server: ScriptedServer, client: Client

@@ -65,6 +65,22 @@ SHAPES: dict[str, tuple[list[dict[str, Any]], list[tuple[str, Any]]]] = {
         ],
         BOTH,
     ),
+    "the second one begins at the place of the first (agno 8879)": (
+        [
+            chunk(call("sum", '{"a"', index=0, id="x1")),
+            chunk(call(arguments=": 1}", index=0)),
+            chunk(call("product", '{"b"', index=0, id="x2")),
+            chunk(call(arguments=": 2}", index=1)),
+        ],
+        BOTH,
+    ),
+    "all of the arguments so far in each fragment": (
+        [
+            chunk(call("sum", '{"a": 1', index=0, id="x1")),
+            chunk(call("sum", '{"a": 1, "b": 2}', index=0, id="x1")),
+        ],
+        SUM,
+    ),
     "whole, finish_reason stop (Ollama)": (
         [chunk(call("sum", '{"a": 1, "b": 2}', index=0, id="x1")), delta(finish="stop")],
         SUM,

@@ -366,6 +366,13 @@ ROWS: list[Row] = [
         '{"code":403,"reason":"NOT_ENOUGH_BALANCE","message":"?","metadata":{}}',
         QuotaError,
     ),
+    ("NVIDIA: model", 404, "{\"detail\":\"Function 'x': Not found for account 'y'\"}", ModelNotFoundError),
+    (
+        "GitHub: model",
+        400,
+        '{"error":{"code":"unavailable_model","message":"Unavailable"}}',
+        ModelNotFoundError,
+    ),
     ("Novita: model", 404, '{"code":404,"reason":"MODEL_NOT_FOUND","message":"?"}', ModelNotFoundError),
     (
         "Cerebras: tokens a minute",
