@@ -53,7 +53,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "traitlets": {"settings", "display.page_widget"},
     "anywidget": {"display.page_widget"},
     "aiohttp": {"gateway"},
-    "jsonschema": {"chat.json_answer", "chat.schemas"},
+    "jsonschema": {"chat.json_answer", "chat.json_formats", "chat.schemas"},
     "keyring": {"session.keys"},
     "jinja2": {"chat.prompts.expressions"},
     "markdown_it": {"chat.markdown"},

@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any
 
 from ..redaction import replace_surrogates
+from .json_formats import make_format_checker
 from .markdown import fenced_blocks
 
 __all__ = ["DATA_LANGUAGES", "JSONProblem", "read_json"]
@@ -294,7 +295,8 @@ class _Fit:
 def _make_validator(schema: Mapping[str, Any]) -> Any:
     from jsonschema.validators import Draft202012Validator, validator_for
 
-    return validator_for(schema, default=Draft202012Validator)(schema)
+    kind = validator_for(schema, default=Draft202012Validator)
+    return kind(schema, format_checker=make_format_checker())
 
 
 def _read_scalar(text: str, kind: Any) -> Any:

@@ -16,6 +16,7 @@ from .data_preview import find_data
 from .guide_question import GuideQuestion
 from .json_reply import find_value
 from .lookups import find_subject
+from .schema_formats import EMPTY, find_formatted
 
 __all__ = ["fill_schema"]
 
@@ -60,6 +61,8 @@ class _Filler:
         facts, _ = find_facts(question.questions)
         self._facts = {_plain(name): fact for name, fact in facts.items()}
         self._records = _find_records(question)
+        # What the question has of each format, each of which is used once.
+        self._formatted: dict[str, list[str]] = {}
 
     def fill(self, schema: Any, record: Mapping[str, Any] | None, name: str, depth: int) -> Any:
         """Return a value for a part of the schema, from `record` where it has one of this name."""
@@ -84,10 +87,19 @@ class _Filler:
         known = self._find(name, record)
         if isinstance(schema.get("enum"), list):
             return self._choose(schema["enum"], known)
+        form = schema.get("format")
+        if "string" in kinds and isinstance(form, str) and form in EMPTY:
+            return self._fill_format(form, known, nullable=nullable)
         if known is None and record is None and "string" in kinds:
             # The answer stands in one field, and not in all that are not found.
             known, self._answer = self._answer, ""
         return _convert(known, kinds, self._value)
+
+    def _fill_format(self, name: str, known: Any, *, nullable: bool) -> str | None:
+        found = find_formatted(name, str(known))
+        if not found:
+            found = self._formatted.setdefault(name, find_formatted(name, self._text))
+        return found.pop(0) if found else None if nullable else EMPTY[name]
 
     def _resolve(self, schema: Any) -> Any:
         for _ in range(_DEEPEST):

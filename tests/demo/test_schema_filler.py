@@ -12,6 +12,7 @@ from cnai_magic.chat.json_answer import read_json
 from cnai_magic.chat.judging import Judged, build_judge_prompts, build_score_schema
 from cnai_magic.chat.schemas import find_schema
 from cnai_magic.demo import DemoMessage, DemoRequest, answer
+from cnai_magic.demo.schema_formats import EMPTY
 
 
 def fill(question: str, schema: dict[str, Any]) -> Any:
@@ -58,6 +59,12 @@ PEOPLE = "Ada Lovelace was 36, Alan Turing was 41 and Grace Hopper was 85."
         ("What is 2 + 3?", "result float", {"result": 5}),
         ("It was bad: negative.", "mood 'positive'|'negative'", {"mood": "negative"}),
         ("It was so so.", "mood 'good'|'bad'|null", {"mood": None}),
+        (
+            "From 2026-03-01 to 2026-04-02",
+            "start date, end date",
+            {"start": "2026-03-01", "end": "2026-04-02"},
+        ),
+        ("It was long ago.", "when date, then date?", {"when": "1970-01-01"}),
         ("nothing here", "n int|null, on bool|null, tags list[str]", {"n": None, "on": None, "tags": []}),
     ],
 )
@@ -72,6 +79,15 @@ def test_what_is_not_known_is_said_in_a_text_and_not_invented() -> None:
     assert fill_words("What is the capital of France?", "capital, n int?")["capital"].count("Paris") == 1
 
 
+@pytest.mark.parametrize("name", sorted(EMPTY))
+@pytest.mark.parametrize(
+    "question", [PEOPLE, "On 2026-03-01T09:30, at a@b.example, https://a.example/b, 10.0.0.1"]
+)
+def test_a_text_has_the_format_that_is_asked_for(name: str, question: str) -> None:
+    asked = {"type": "object", "properties": {"x": {"type": "string", "format": name}}, "required": ["x"]}
+    assert read_json(json.dumps(fill(question, asked)), asked)["x"]
+
+
 @pytest.mark.parametrize(
     "schema",
     [
@@ -84,6 +100,7 @@ def test_what_is_not_known_is_said_in_a_text_and_not_invented() -> None:
         {"type": [{}], "anyOf": 3, "properties": {"a": {"type": {}}, "b": 5}},
         {"type": "array", "items": {"type": [[]]}},
         {"properties": "x", "type": ["object"]},
+        {"type": "string", "format": ["date"]},
         {},
     ],
 )
