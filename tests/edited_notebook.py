@@ -7,8 +7,11 @@ get new ones, cut and paste keeps it. Outputs are those that the shell displays.
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,12 +36,19 @@ class Cell:
     id: str
     source: str = ""
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # The number of its last run.
+    count: int | None = None
+
+    @property
+    def has_run(self) -> bool:
+        """Tell whether it shows anything, or has the number of a run."""
+        return bool(self.outputs) or self.count is not None
 
     def saved(self) -> dict[str, Any]:
         """Return the cell as a file has it."""
         return {
             "cell_type": "code",
-            "execution_count": None,
+            "execution_count": self.count,
             "id": self.id,
             "metadata": {},
             "outputs": list(self.outputs.values()),
@@ -75,6 +85,7 @@ class EditedNotebook:
         self.running = self.new_cell()
         self.cells = [self.running]
         self.undone: list[list[Cell]] = []
+        self._count = 0
         self.shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
         self.shell.display_pub = _Publisher()
         self.shell.display_pub.notebook = self
@@ -126,21 +137,25 @@ class EditedNotebook:
 
     @property
     def _order(self) -> dict[str, Any]:
-        return {"cells": [each.id for each in self.cells], "path": self.path.name}
+        not_run = [index for index, each in enumerate(self.cells) if not each.has_run]
+        return {"cells": [each.id for each in self.cells], "not_run": not_run, "path": self.path.name}
 
     def run(self, cell: Cell, source: str) -> None:
         """Run a cell, with what is typed into it."""
         cell.source, self.running = source, cell
+        self._count += 1
         cell.outputs.clear()
+        cell.count = None
         metadata: dict[str, Any] = {"cellId": cell.id}
         if self.told_by == "page":
             metadata["cnai"] = self._order
         self.shell.parent_header = {
-            "header": {"msg_id": object()},
+            "header": {"msg_id": object(), "date": datetime.now(timezone.utc)},
             "metadata": metadata,
             "content": {"code": source, "allow_stdin": False},
         }
         result = self.shell.run_cell(source, store_history=False, silent=False)
+        cell.count = self._count
         result.raise_error()
 
     def save(self) -> None:
@@ -153,6 +168,9 @@ class EditedNotebook:
         }
         beside = self.path.with_suffix(".new")
         beside.write_text(json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        # The clock of the file system may be some milliseconds late.
+        now = time.time()
+        os.utime(beside, (now, now))
         beside.replace(self.path)
 
     def sent(self) -> list[str]:
@@ -190,8 +208,14 @@ class EditedNotebook:
     def copy(self, index: int, to: int) -> None:
         """Copy a cell with its outputs."""
         copied = self.new_cell(self.cells[index].source)
+        copied.count = self.cells[index].count
         copied.outputs = {f"copied {name}": each for name, each in self.cells[index].outputs.items()}
         self._change([*self.cells[:to], copied, *self.cells[to:]])
+
+    def clear(self, cell: Cell) -> None:
+        """Clear the outputs of a cell: no undo brings them back."""
+        cell.outputs.clear()
+        cell.count = None
 
     def split(self, index: int) -> None:
         """The upper half is a new cell; the lower one keeps its ID and its outputs."""

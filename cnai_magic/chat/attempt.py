@@ -34,7 +34,8 @@ class Attempt:
     answer went into a cell of its own.
 
     `omitted_turns` counts the oldest turns that did not fit `history_tokens`, `lost_images` the images of
-    earlier turns that were not sent again, because a notebook does not keep them, `stale_below` the turns
+    earlier turns that were not sent again, because a notebook does not keep them, `cleared_turns` the turns
+    above that were not sent, because the outputs of their cells were cleared, `stale_below` the turns
     below that were asked with something else above them. `chain` is the digest of the answers that were sent
     before it, "" where that is unknown; `cell` is the ID of its cell. `order` says how the cells were ordered
     where that was not certain. `with_former` are the turns above that
@@ -58,6 +59,7 @@ class Attempt:
     with_code: bool = False
     omitted_turns: int = 0
     lost_images: int = 0
+    cleared_turns: int = 0
     stale_below: int = 0
     chain: str = ""
     cell: str = ""
@@ -125,6 +127,8 @@ class Attempt:
             yield self.stale_remark
         if self.omitted_turns:
             yield f"{self.omitted_turns} oldest turn{'s' * (self.omitted_turns > 1)} omitted"
+        if count := self.cleared_turns:
+            yield f"{count} turn{'s' * (count > 1)} above not sent, outputs cleared"
         if self.lost_images:
             yield f"{self.lost_images} earlier image{'s' * (self.lost_images > 1)} not sent again"
 
@@ -182,7 +186,7 @@ class Turn:
     def is_out(self, document: Document) -> bool:
         """Tell whether a command took it out whose cell is in the document."""
         by = self.taken_out_by
-        return by is not None and by.cell not in document.deleted
+        return by is not None and document.shows(by.cell)
 
     def add(self, attempt: Attempt) -> None:
         """Add an attempt, which becomes the current one."""

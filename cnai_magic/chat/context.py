@@ -23,13 +23,15 @@ class Placement(NamedTuple):
     """Where a question stands: below the turns `above`, as this `attempt` of its turn, counted from 1.
 
     `set_system` is the system message that a command above it set, None where none did. `unplaced` tells that
-    the place of a cell is only estimated.
+    the place of a cell is only estimated. `cleared` counts the turns above that are not sent, because the
+    outputs of their cells were cleared.
     """
 
     above: Sequence[Turn]
     attempt: int = 1
     set_system: str | None = None
     unplaced: bool = False
+    cleared: int = 0
 
 
 class Context(NamedTuple):

@@ -135,6 +135,10 @@ class Conversations:
         """Return when a cell first ran whose turns were deleted with their conversation, else None."""
         return self._removed.first_runs.get(cell)
 
+    def forget_runs(self, cell: str) -> None:
+        """Forget when a cell first ran whose turns were deleted with their conversation."""
+        self._removed.first_runs.pop(cell, None)
+
     def find_begun_at(
         self, position: CellPosition, name: str = "", *, fork: bool = False
     ) -> KernelConversation | None:

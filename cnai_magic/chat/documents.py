@@ -2,7 +2,8 @@
 
 A page sends its cells with each request, and the list is complete: a cell that is missing was deleted. A
 saved file has the cells of when it was saved: one that only an earlier version had was deleted; one that no
-version had is new, and is placed by its run. Nothing here does I/O.
+version had is new, and is placed by its run. Both tell which cells have not run: of a file that says nothing
+of the runs since it was first seen. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ _FILE = ""
 class _Notebook:
     """A notebook: its cells in order, all that it ever held, and those whose place is only estimated.
 
-    `listed` are those without an ID in the file that the page has listed.
+    `listed` are those without an ID in the file that the page has listed, `not_run` those that have not run.
 
-    `saved` is the latest version of its file, `sent_at` when its page last sent them (seconds, 0: never).
+    `saved` is the latest version of its file, from the time `saved_at`, `sent_at` is when its page last sent
+    them (seconds, 0: never).
     `documents` are the names that it has in pages.
     """
 
@@ -33,6 +35,8 @@ class _Notebook:
     held: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)
     unplaced: set[str] = field(default_factory=set)
+    not_run: frozenset[str] = frozenset()
+    saved_at: float = 0.0
     saved: Sequence[str] = ()
     sent_at: float = 0.0
     documents: set[str] = field(default_factory=set)
@@ -50,21 +54,39 @@ class Documents:
         # The cell that ran just before the first run of a cell.
         self._before: dict[str, str | None] = {}
         self._last: str | None = None
+        # The cells that ran last as if for the first time: the document said that they had not run.
+        self._anew: set[str] = set()
 
     def note_run(self, cell: str) -> None:
         """Note that a cell runs."""
         self._before.setdefault(cell, self._last)
         self._last = cell
 
-    def see_page(self, path: str, cells: Sequence[str], now: float, document: str = "") -> None:
+    def is_run_anew(self, cell: str) -> bool:
+        """Tell, once, whether a cell that runs had not run by what the document said before."""
+        is_anew = cell in self._anew
+        self._anew.discard(cell)
+        return is_anew
+
+    def see_page(
+        self,
+        path: str,
+        cells: Sequence[str],
+        now: float,
+        document: str = "",
+        *,
+        not_run: Collection[str] = (),
+        running: str | None = None,
+    ) -> None:
         """Take over the order that the page of a notebook sends `now` (in seconds); it is complete.
 
-        By its name in the page, the `document` is known under another path too.
+        By its name in the page, the `document` is known under another path too. A cell may be `running`.
         """
         self._follow(path, document)
         notebook = self._notebooks.get(path) or self._begin(path, cells)
         notebook.documents.update(filter(None, (document,)))
         is_known = notebook.sent_at > 0 and not notebook.unplaced and notebook.cells == cells
+        is_known = self._note_not_run(notebook, not_run, running) and is_known
         notebook.sent_at = now
         if is_known:
             self._say("page")
@@ -86,20 +108,33 @@ class Documents:
         notebook.unplaced = nameless
         self._rebuild("file" if nameless else "page")
 
-    def see_file(self, cells: Sequence[str], running: str, saved_at: float) -> None:
+    def see_file(
+        self,
+        cells: Sequence[str],
+        running: str,
+        saved_at: float,
+        *,
+        not_run: Collection[str] = (),
+        was_asked: bool = False,
+    ) -> None:
         """Take over the order of the file that was saved at a time, in which a cell is `running`.
 
-        What the page has sent since then counts instead.
+        What the page has sent since then counts instead. `was_asked` tells that the cell waited by then.
         """
         notebook = self._find(running)
         if notebook is None:
             notebook = self._notebooks.setdefault(_FILE, _Notebook())
+        told = notebook.not_run
+        if saved_at > notebook.sent_at and saved_at != notebook.saved_at:
+            told = frozenset(not_run).difference([running] if was_asked else [])
+            notebook.saved_at = saved_at
+        is_known = self._note_not_run(notebook, told, running)
         if saved_at <= notebook.sent_at:
             cells = [cell for cell in notebook.cells if cell not in notebook.unplaced]
         elif notebook.saved != cells:
             # What was estimated before may be in the file now, or gone.
             notebook.saved, notebook.unplaced, notebook.sent_at = [*cells], set(), 0.0
-        elif running in notebook.cells:
+        elif running in notebook.cells and is_known:
             self._say("file")
             return
         elsewhere = [other.held for other in self._notebooks.values() if other is not notebook]
@@ -131,6 +166,14 @@ class Documents:
             notebook.cells = _insert_beside(notebook.cells, nameless, cells)
             notebook.held.update(unknown)
         self._rebuild(self.document.source or "file")
+
+    def _note_not_run(self, notebook: _Notebook, told: Collection[str], running: str | None) -> bool:
+        """Take over which cells have not run; return whether that is as before."""
+        before = notebook.not_run
+        if running is not None and (running in before or running in told):
+            self._anew.add(running)
+        notebook.not_run = frozenset(told).difference([running])
+        return notebook.not_run == before
 
     def _begin(self, path: str, cells: Sequence[str]) -> _Notebook:
         """Begin to know a notebook by its path: it may be the one whose file is known, or be renamed.
@@ -172,6 +215,7 @@ class Documents:
         self.document = Document(
             places,
             deleted=frozenset[str]().union(*(each.held for each in notebooks)).difference(places),
+            not_run=frozenset[str]().union(*(each.not_run for each in notebooks)),
             unplaced=frozenset[str]().union(*(each.unplaced for each in notebooks)),
             source=source,
         )

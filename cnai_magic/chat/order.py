@@ -46,18 +46,25 @@ class Document:
     """The order of cells, as far as it is known.
 
     `places` numbers the cells from 1, `deleted` are those that were in the document and are not any more.
+    `not_run` are cells in it that have not run as far as it tells: nobody ran them, or their outputs were
+    cleared.
     `unplaced` are cells whose place is only estimated from the order of the runs. `source` says where the
     order is from: the "page", the saved "file", or only the "runs"; "" where there is no document.
     """
 
     places: Mapping[str, int] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
+    not_run: frozenset[str] = frozenset()
     unplaced: frozenset[str] = frozenset()
     source: Literal["", "page", "file", "runs"] = ""
 
     def is_placed(self, cell: str | None) -> bool:
         """Tell whether the place of a cell is certain; one that has no ID has none to be uncertain of."""
         return cell is None or (cell in self.places and cell not in self.unplaced)
+
+    def shows(self, cell: str | None) -> bool:
+        """Tell whether a reader finds what a cell asked or changed; without an ID nothing tells otherwise."""
+        return cell not in self.deleted and cell not in self.not_run
 
 
 UNKNOWN_ORDER = Document()
@@ -83,7 +90,7 @@ _Turn = TypeVar("_Turn", bound=_Placed)
 
 
 def arrange(turns: Iterable[_Turn], document: Document) -> tuple[list[_Turn], list[_Turn]]:
-    """Return the turns that stand in a document, in its order, and those whose cells were deleted.
+    """Return the turns that stand in a document, in its order, and those of which it shows nothing any more.
 
     Turns of one cell are in the order in which they were first asked. A turn without a cell in the document
     (imported, asked from Python or a terminal) stands below all turns that were first asked before it, so
@@ -95,7 +102,8 @@ def arrange(turns: Iterable[_Turn], document: Document) -> tuple[list[_Turn], li
     lowest = 0
     for turn in sorted(turns, key=_order_of_runs):
         cell = turn.cell
-        if cell in document.deleted:
+        if not document.shows(cell):
+            turn.place = document.places.get(cell or "", 0)
             absent.append(turn)
             continue
         turn.place = lowest if cell is None else document.places.get(cell, lowest)

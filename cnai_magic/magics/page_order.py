@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ..notebook.untrusted import may_be_saved
@@ -17,11 +17,13 @@ _LONGEST_PATH = 4096
 class PageOrder(NamedTuple):
     """The IDs of the code cells of a notebook, in order, and its path as the server has it.
 
-    Those whose outputs were cleared are not among them. `document` is its name within a page, "" if unknown.
+    `not_run` are those that have not run, or whose outputs were cleared. `document` is the name of the
+    notebook within a page, "" if unknown.
     """
 
     path: str
     cells: list[str]
+    not_run: Collection[str] = ()
     document: str = ""
 
 
@@ -44,7 +46,14 @@ def read_page_order(request: Mapping[str, Any]) -> PageOrder | None:
     is_path = isinstance(path, str) and len(path) <= _LONGEST_PATH and _may_be_path(path)
     document = about.get("document")
     name = document if isinstance(document, str) and may_be_saved(document) else ""
-    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)), name)
+    not_run = _read_not_run(about.get("not_run"), cells) - {running}
+    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)), not_run, name)
+
+
+def _read_not_run(indices: object, cells: list[str]) -> set[str]:
+    """Return the cells of these indices; what is no index of a cell does not count."""
+    listed = indices if isinstance(indices, list) else []
+    return {cells[each] for each in listed if type(each) is int and 0 <= each < len(cells)}
 
 
 def _may_be_path(path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from ..chat.cell_run import CellRun
@@ -59,10 +60,19 @@ class RunningCell:
         return cell if isinstance(cell, str) else None
 
     @property
+    def asked_at(self) -> float | None:
+        """When the front end asked to run it, by its clock (seconds since 1970); None if unknown."""
+        date = self._request.get("header", {}).get("date")
+        return date.timestamp() if isinstance(date, datetime) else None
+
+    @property
     def page_order(self) -> PageOrder | None:
         """The order of all cells as the page tells it; cells have the IDs of the file."""
         order = read_page_order(self._request)
-        return order and order._replace(cells=[self.ids[cell] for cell in order.cells])
+        if order is None:
+            return None
+        not_run = {self.ids[cell] for cell in order.not_run}
+        return order._replace(cells=[self.ids[cell] for cell in order.cells], not_run=not_run)
 
     def align(self, saved: Sequence[str]) -> None:
         """Take the cells of the page for those of a file that have no ID of their own."""

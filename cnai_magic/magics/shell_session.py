@@ -22,6 +22,7 @@ from ..session.question import Options
 from ..settings import Cnai
 from .cell_words import CELL
 from .notebook_file import NotebookFile
+from .page_order import PageOrder
 from .running_cell import RunningCell
 
 __all__ = ["ShellSession"]
@@ -89,11 +90,18 @@ class ShellSession:
         if running is not None:
             cells.documents.note_run(running)
         if page is not None:
-            cells.documents.see_page(page.path, page.cells, time.time(), page.document)
+            self._see_page(page, running)
         elif running is not None:
             saved = self.file.read_order()
             if saved is not None:
-                cells.documents.see_file(saved.cells, running, saved.saved_at)
+                asked_at = self.cell.asked_at
+                cells.documents.see_file(
+                    saved.cells,
+                    running,
+                    saved.saved_at,
+                    not_run=saved.not_run,
+                    was_asked=asked_at is None or asked_at < saved.saved_at,
+                )
             else:
                 cells.documents.see_runs(running)
         cells.arrange()
@@ -101,10 +109,15 @@ class ShellSession:
 
     def see_page_order(self) -> None:
         """Let the turns stand as a request of the page tells, which runs no cell; it may tell nothing."""
-        page, cells = self.cell.page_order, self._session.cells
+        page = self.cell.page_order
         if page is not None:
-            cells.documents.see_page(page.path, page.cells, time.time(), page.document)
-            cells.arrange()
+            self._see_page(page, None)
+            self._session.cells.arrange()
+
+    def _see_page(self, page: PageOrder, running: str | None) -> None:
+        self._session.cells.documents.see_page(
+            page.path, page.cells, time.time(), page.document, not_run=page.not_run, running=running
+        )
 
     def show(self, shown: object, display_id: str | None = None) -> None:
         """Display something below the cell that runs."""

@@ -1,4 +1,4 @@
-"""The order of the code cells in a notebook file: IDs and nothing else, since it is read after each save."""
+"""The order of the code cells in a notebook file, and which have run: no more, for each save."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ __all__ = ["SavedOrder", "read_order"]
 # As nbformat writes a file: one space for each level, fields in the order of the alphabet, and no line break
 # within a text. So these lines begin a cell, and are never a part of what a cell holds.
 _CELLS, _END, _CODE = b'\n "cells": [\n', b"\n ]", b'\n   "cell_type": "code"'
-_ID = re.compile(rb',\n   "execution_count": (?:null|\d{1,9}),\n   "id": "([a-zA-Z0-9_-]{1,64})"')
+_ID = re.compile(rb',\n   "execution_count": (null|\d{1,9}),\n   "id": "([a-zA-Z0-9_-]{1,64})"')
+_OUTPUTS = b'\n   "outputs": ['
 
 
 class SavedOrder(NamedTuple):
-    """The IDs of the code cells in a file, in order, and when it was saved (seconds since 1970)."""
+    """The IDs of the code cells in a file, in order, and when it was saved (seconds since 1970).
+
+    `not_run` are those that show nothing and have no number of a run: nobody ran them, or their outputs were
+    cleared.
+    """
 
     cells: Sequence[str]
     saved_at: float
+    not_run: frozenset[str] = frozenset()
 
 
 def read_order(path: Path) -> SavedOrder | None:
@@ -33,26 +39,38 @@ def read_order(path: Path) -> SavedOrder | None:
     """
     try:
         saved_at = path.stat().st_mtime
-        found = _find_ids(read_bytes(path))
+        found = _find_cells(read_bytes(path))
         if found is None:
-            found = [each.id for each in read_notebook(path).cells if each.id is not None]
+            found = [(each.id, each.has_run) for each in read_notebook(path).cells if each.id is not None]
     except (InputError, OSError, ValueError):
         return None
-    return SavedOrder(found, saved_at)
+    not_run = frozenset(cell for cell, has_run in found if not has_run)
+    return SavedOrder([cell for cell, _ in found], saved_at, not_run)
 
 
-def _find_ids(data: bytes) -> list[str] | None:
-    """Return the IDs of all code cells, None where the file is not written as nbformat does, or lacks one."""
+def _find_cells(data: bytes) -> list[tuple[str, bool]] | None:
+    """Return the IDs of all code cells, and which have run.
+
+    Returns None where the file is not written as nbformat does, or lacks an ID.
+    """
     begin = data.find(_CELLS)
     end = data.find(_END, begin + len(_CELLS))
     if not (data.startswith(b"{\n") and 0 <= begin < end):
         return None
-    found: list[str] = []
+    found: list[tuple[str, bool]] = []
     # Not one regular expression: it would look at each line.
     while (begin := data.find(_CODE, begin, end)) >= 0:
         begin += len(_CODE)
         identifier = _ID.match(data, begin)
         if identifier is None:
             return None
-        found.append(identifier[1].decode())
-    return found if len(found) == len(set(found)) else None
+        count, name = identifier.groups()
+        has_run = count != b"null" or not _has_no_outputs(data, identifier.end(), end)
+        found.append((name.decode(), has_run))
+    return found if len(found) == len({name for name, _ in found}) else None
+
+
+def _has_no_outputs(data: bytes, begin: int, end: int) -> bool:
+    """Tell whether the cell whose ID ends here has an empty list of outputs."""
+    outputs = data.find(_OUTPUTS, begin, end)
+    return outputs >= 0 and data.startswith(b"]", outputs + len(_OUTPUTS))

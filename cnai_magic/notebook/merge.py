@@ -71,7 +71,7 @@ def _merge_turns(mine: KernelConversation, theirs: KernelConversation, removed: 
     for turn in theirs.every_turn:
         standing = by_id.get(turn.id) or by_place.get(turn.position)
         if standing is not None:
-            if standing in mine.absent and turn.position.cell not in mine.document.deleted:
+            if standing in mine.absent and mine.document.shows(turn.position.cell):
                 # The cells of the file got other IDs meanwhile.
                 standing.position = turn.position
             standing.first_run = min(standing.first_run, turn.first_run)

@@ -102,7 +102,12 @@ def place_above(
     before = _list_runs_before(_find_name(run, saved) for run in runs)
     order = place_by_runs(order, {*ran} - document.deleted, before)
     above = order[: order.index(asking)] if asking in order else order
-    placed = [_take(ran.get(name), known.get(name)) for name in above if name in ran or name in known]
+    placed = [
+        replace(taken, output="") if name in document.not_run else taken
+        for name in above
+        if name in ran or name in known
+        for taken in [_take(ran.get(name), known.get(name))]
+    ]
     return [each for each in placed if each.source.strip() and not _ASKS.match(each.source)]
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
+from ..chat.cleared_cells import begin_anew
 from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.documents import Documents
@@ -61,6 +62,8 @@ class Cells:
         if not run.has_begun:
             run.has_begun = True
             if run.cell is not None:
+                if self.documents.is_run_anew(run.cell):
+                    begin_anew(self._conversations, run.cell)
                 begin_run(self._conversations, run.cell)
 
     def end_of_run(self, run: CellRun, *, succeeded: bool = True) -> Kept:

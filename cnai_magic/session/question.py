@@ -105,7 +105,8 @@ class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
     `system` is the system message that is sent, None for none. `attached` says what is sent with it,
-    `lost_images` how many images are not sent again.
+    `lost_images` how many images are not sent again, `cleared_turns` how many turns above, whose outputs were
+    cleared.
     `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent by then.
     `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
     first ran; `chain` is the digest of the answers above it. `ordered_by` says where the order of
@@ -130,6 +131,7 @@ class Question:
     former: Sequence[Attempt] = ()
     first_run: datetime | None = None
     lost_images: int = 0
+    cleared_turns: int = 0
     with_former: tuple[int, ...] = ()
     chain: str = ""
     order: str = ""
@@ -181,6 +183,7 @@ def build_question(
         attempt=place.attempt,
         omitted_turns=context.omitted_turns,
         lost_images=context.lost_images,
+        cleared_turns=place.cleared,
         demo=target.demo,
         host=target.host,
         lookup=target.lookup,

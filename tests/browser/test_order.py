@@ -18,23 +18,24 @@ _SHOW = "import json\ndef show():\n    print(json.dumps(get_ipython().parent_hea
 _RUN = "show()"
 
 
-def check(notebook: NotebookPage, *indices: int, cleared: Sequence[int] = ()) -> None:
+def check(notebook: NotebookPage, *indices: int, cleared: Sequence[int] | None = None) -> None:
     """Compare what these cells printed, or all of them, with the cells as a reader sees them.
 
-    Those whose output was `cleared` are left out.
+    Those whose output was `cleared` had not run, and no others; None for whichever.
     """
     cells = notebook.page.evaluate(
         """() => jupyterapp.shell.currentWidget.content.widgets.map(({ model }) => [
           model.id, model.type, model.sharedModel.getSource(), model.outputs?.get(0)?.toJSON().text
         ])"""
     )
-    codes = [cell[0] for at, cell in enumerate(cells) if cell[1] == "code" and at not in cleared]
+    codes = [cell[0] for cell in cells if cell[1] == "code"]
+    not_run = None if cleared is None else [codes.index(cells[index][0]) for index in cleared]
     run = [cells[index] for index in indices] or [cell for cell in cells if cell[2].startswith(_RUN)]
     for _, _, source, printed in run:
         sent = [json.loads(line) for line in printed.splitlines()]
-        assert [(each["cells"], each["path"]) for each in sent] == [(codes, notebook.name)] * source.count(
-            _RUN
-        )
+        told = [(each["cells"], each["path"]) for each in sent]
+        assert told == [(codes, notebook.name)] * source.count(_RUN)
+        assert not_run is None or all(each["not_run"] == not_run for each in sent)
 
 
 def at(notebook: NotebookPage, index: int) -> None:
@@ -109,11 +110,16 @@ def test_requests_carry_the_order_of_cells_whatever_is_done_to_them(
     press(notebook, "Control+Shift+M")
     expect(cells).to_have_count(7)
     notebook.run(3)
-    check(notebook, 3)
-    # One whose output is cleared is as good as deleted.
+    check(notebook, 3, cleared=[])
+    # One whose output is cleared is as good as one that never ran.
     at(notebook, 2)
     notebook.command("notebook:clear-cell-output")
     expect(notebook.outputs(2)).to_have_text("")
+    notebook.run(3)
+    check(notebook, 3, cleared=[2])
+    # The page that is loaded again finds that in the document.
+    notebook.saved()
+    notebook.reload()
     notebook.run(3)
     check(notebook, 3, cleared=[2])
     # So is one below a cell that failed: it is not run, and what it showed is gone.
@@ -146,7 +152,7 @@ def test_without_the_extension_the_widget_of_an_answer_does_the_same(
     at(notebook, 3)
     notebook.command("notebook:insert-cell-above")
     notebook.run(5)
-    check(notebook, 5)
+    check(notebook, 5, cleared=[3])
     # The page that is loaded again finds the widget in the kernel.
     with notebook.server.without_extension():
         notebook.reload()

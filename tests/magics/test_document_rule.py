@@ -85,6 +85,15 @@ class _Reader:
         self.clock = 0
         self.first: dict[str, int] = {}
 
+    def forget(self, cell: str) -> None:
+        """Forget what a cell asked and set whose outputs were cleared: the file has it no more."""
+        for chat in self.chats.values():
+            for each in (chat.systems, chat.asked, chat.times, chat.dropped):
+                each.pop(cell, None)
+            chat.away.discard(cell)
+            chat.dropped = {other: by for other, by in chat.dropped.items() if by != cell}
+        self.first.pop(cell, None)
+
     def ask(
         self, cell: str, question: str, document: Sequence[str], system: str | None = None
     ) -> list[str | None]:
@@ -248,7 +257,7 @@ _KINDS = (
     ["insert"] * 3
     + ["run"] * 7
     + ["delete", "delete", "undo", "undo", "move", "move", "copy", "split", "merge", "system", "system"]
-    + ["drop", "drop"]
+    + ["drop", "drop", "clear", "clear", "clear all"]
 )
 _STEPS = st.lists(
     st.tuples(
@@ -304,6 +313,12 @@ class _Both:
             notebook.merge(index)
         elif kind == "undo":
             notebook.undo()
+        elif kind == "clear" and free:
+            self._clear(cells[index])
+        elif kind == "clear all" and one % 3 == 0:
+            for each in cells:
+                if each.id not in self.fixed:
+                    self._clear(each)
         elif kind == "fork":
             self._begin(to, "fork")
         elif kind == "again" and self.forks:
@@ -326,6 +341,12 @@ class _Both:
     @property
     def document(self) -> list[str]:
         return [cell.id for cell in self.notebook.cells]
+
+    def _clear(self, cell: Cell) -> None:
+        """Clear the outputs of a cell, which is told before it can run again, or saved."""
+        self.notebook.clear(cell)
+        self.reader.forget(cell.id)
+        self.notebook.tell()
 
     def _begin(self, to: int, command: str) -> None:
         cell, name = self.notebook.insert(to), f"chat{len(self.reader.chats)}"
@@ -400,7 +421,7 @@ class _OldFile(_Both):
         self._on_disk = self.document
 
     def do(self, kind: str, one: int, other: int) -> None:
-        if kind not in ("fork", "again", "system", "drop"):
+        if kind not in ("fork", "again", "system", "drop", "clear", "clear all"):
             super().do(kind, one, other)
         if kind in ("save", "restart"):
             self.notebook.save()

@@ -76,9 +76,14 @@ def test_the_page_tells_the_order(server: ScriptedServer, tmp_path: Path) -> Non
 def test_the_saved_file_tells_the_order(server: ScriptedServer, tmp_path: Path) -> None:
     path = tmp_path / "lesson.ipynb"
 
-    def save(cells: str) -> None:
+    def save(cells: str, not_run: str = "") -> None:
         notebook = nbformat.v4.new_notebook()
-        notebook.cells = [nbformat.v4.new_code_cell(f"%%cnai\n{cell}", id=cell) for cell in cells]
+        notebook.cells = [
+            nbformat.v4.new_code_cell(
+                f"%%cnai\n{cell}", id=cell, execution_count=None if cell in not_run else 1
+            )
+            for cell in cells
+        ]
         nbformat.write(notebook, path)
 
     with running_kernel(tmp_path, JPY_SESSION_NAME=str(path), **environment(server)) as kernel:
@@ -88,13 +93,18 @@ def test_the_saved_file_tells_the_order(server: ScriptedServer, tmp_path: Path) 
             assert not ran.error
             return str(ran.final["footer"])
 
-        save("abc")
+        save("abc", not_run="abc")
         for cell in "abc":
             assert "order" not in ask(cell)
+        # It has not been saved since they ran.
+        assert questions(server) == "abc"
         ask("a")
         # Not saved yet: below the cell that ran before it.
         assert "order of the saved notebook" in ask("x")
         assert questions(server) == "ax"
+        save("bxcd", not_run="xd")
+        assert "1 turn above not sent, outputs cleared" in ask("d")
+        assert questions(server) == "bcd"
         save("bxcd")
         assert "order" not in ask("d")
         assert questions(server) == "bxcd"

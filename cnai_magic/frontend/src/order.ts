@@ -10,33 +10,29 @@ export interface NotebookContext {
   readonly model: { readonly cells?: Iterable<DocumentCell>; readonly sharedModel?: object };
 }
 
-/** What is used of a cell; only cells of code have outputs. */
+/** What is used of a cell; only cells of code have outputs, and a number of their last run. */
 interface DocumentCell {
   readonly id: string;
   readonly type: string;
   readonly outputs?: { readonly length: number };
+  readonly executionCount?: number | null;
 }
 
 /** What is used of a request to run a cell, and of the answer to it. */
 interface Future {
-  readonly done?: PromiseLike<Reply>;
+  readonly done?: PromiseLike<unknown>;
 }
-
-interface Reply {
-  readonly content?: { readonly status?: string };
-}
-
-/** What the kernel is told of a notebook; `document` is its name within this page, whatever its path becomes. */
-export type Order = { cells: string[]; path: string; document: string };
 
 /**
- * A document in this page: the cells that have shown something since they ran last, or whose run was aborted, and the
- * requests that run one.
+ * What the kernel is told of a notebook: its code cells, and by their indices those that have not run. `document` is its
+ * name within this page, whatever its path becomes.
  */
+export type Order = { cells: string[]; not_run: number[]; path: string; document: string };
+
+/** A document in this page, and its cells that run or wait to. */
 interface KnownDocument {
   readonly name: string;
-  readonly shown: Set<string>;
-  readonly running: Map<object, unknown>;
+  readonly running: Set<{ readonly cell: string }>;
 }
 
 /** What is used of a connection to a kernel. */
@@ -58,9 +54,9 @@ export function sendOrder(kernel: ExecutingKernel, context: NotebookContext, lan
   Object.defineProperty(marked, MARK, { value: true });
   const send = kernel.requestExecute;
   kernel.requestExecute = function (content, disposeOnDone, metadata, ...others) {
-    const ended = beginRun(metadata, context);
+    const ended = metadata && "cellId" in metadata ? noteRun(context, metadata.cellId as string) : () => undefined;
     const future = send.call(this, content, disposeOnDone, addOrder(metadata, context, language), ...others);
-    void Promise.resolve((future as Future | undefined)?.done).then(ended, () => ended());
+    void Promise.resolve((future as Future | undefined)?.done).then(ended, ended);
     return future;
   };
 }
@@ -74,43 +70,35 @@ export function keepIds({ model }: NotebookContext): void {
   if (format?.nbformat === 4 && format.nbformat_minor! < 5) format.nbformat_minor = 5;
 }
 
-/** Note that a cell runs, or waits to: it shows nothing yet. Returns what notes that it has ended, and how. */
-function beginRun(metadata: object | undefined, context: NotebookContext): (reply?: Reply) => void {
-  if (!metadata || !("cellId" in metadata)) return () => undefined;
-  const { shown, running } = getDocument(context);
-  const cell = metadata.cellId as string;
-  shown.delete(cell);
-  running.set(metadata, cell);
-  return (reply) => {
-    running.delete(metadata);
-    // Below a cell that failed none is run, and what it had shown is gone.
-    if (/^abort/.test(reply?.content?.status ?? "")) shown.add(cell);
-  };
+/** Note that a cell runs, or waits to: it shows nothing yet. Returns what notes that it has ended. */
+export function noteRun(context: NotebookContext, cell: string): () => void {
+  const { running } = getDocument(context);
+  const run = { cell };
+  running.add(run);
+  return () => void running.delete(run);
 }
 
 /**
- * Describe the code cells in order. One whose outputs were cleared is left out, as if it was deleted: nobody reads its
- * answer any more, and the file does not hold it.
+ * Describe the code cells in order. One that shows nothing and has no number of a run has not run, as far as the document
+ * tells, and the file will: nobody ran it, its outputs were cleared, or a cell above it failed.
  */
 export function describeOrder(context: NotebookContext): Order {
-  const { name, shown, running } = getDocument(context);
-  const busy = new Set(running.values());
+  const { name, running } = getDocument(context);
+  const busy = new Set(Array.from(running, (run) => run.cell));
   const cells: string[] = [];
-  for (const { id, type, outputs } of context.model.cells ?? []) {
+  const notRun: number[] = [];
+  for (const { id, type, outputs, executionCount } of context.model.cells ?? []) {
     if (type !== "code") continue;
-    if (!busy.has(id)) {
-      if (outputs?.length) shown.add(id);
-      else if (shown.has(id)) continue;
-    }
+    if (!outputs?.length && !executionCount && !busy.has(id)) notRun.push(cells.length);
     cells.push(id);
   }
-  return { cells, path: context.localPath, document: name };
+  return { cells, not_run: notRun, path: context.localPath, document: name };
 }
 
 function getDocument(context: NotebookContext): KnownDocument {
   let known = documents.get(context);
   if (!known) {
-    known = { name: Math.random().toString(36).slice(2, 10), shown: new Set(), running: new Map() };
+    known = { name: Math.random().toString(36).slice(2, 10), running: new Set() };
     documents.set(context, known);
   }
   return known;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { describeOrder, type ExecutingKernel, keepIds, sendOrder } from "../src/order";
+import { describeOrder, type ExecutingKernel, keepIds, noteRun, sendOrder } from "../src/order";
 
 function kernel(): { requestExecute(...request: unknown[]): unknown[] } {
   return { requestExecute: (...request) => request };
@@ -23,53 +23,48 @@ test("a request to run a cell carries the order of the cells of code, and keeps 
   expect(connection.requestExecute({ code: "1" }, false, { cellId: "c", trusted: true }, "another")).toEqual([
     { code: "1" },
     false,
-    { cellId: "c", trusted: true, cnai: { cells: ["a", "c"], path: "folder/notebook.ipynb", document: expect.stringMatching(/^\w+$/) } },
+    { cellId: "c", trusted: true, cnai: { cells: ["a", "c"], not_run: [0], path: "folder/notebook.ipynb", document: expect.stringMatching(/^\w+$/) } },
     "another",
   ]);
 });
 
-test("a cell whose outputs were cleared is left out until it runs again", async () => {
+test("cells that show nothing and have no number of a run have not run, unless they run or wait to", async () => {
   const outputs = (length: number): { length: number } => ({ length });
-  const cells = [..."abc"].map((id) => ({ id, type: "code", outputs: outputs(1) }));
+  const cells = [
+    { id: "a", type: "code", outputs: outputs(1), executionCount: 1 },
+    // It ran, and shows nothing: its outputs are elsewhere, or were taken back.
+    { id: "b", type: "code", outputs: outputs(0), executionCount: 2 },
+    { id: "text", type: "markdown" },
+    { id: "c", type: "code", outputs: outputs(0), executionCount: null },
+    { id: "d", type: "code", outputs: outputs(1), executionCount: null },
+  ];
   const notebook = { localPath: "n", model: { cells } };
-  const list = (): string => describeOrder(notebook).cells.join("");
   let end: (reply: object) => void = () => undefined;
   const done = new Promise<object>((resolve) => (end = resolve));
-  const sent: string[] = [];
+  const sent: number[][] = [];
   const connection: ExecutingKernel = {
     requestExecute: (_content, _disposeOnDone, metadata) => {
-      sent.push((metadata as { cnai: { cells: string[] } }).cnai.cells.join(""));
+      sent.push((metadata as { cnai: { not_run: number[] } }).cnai.not_run);
       return { done };
     },
   };
   sendOrder(connection, notebook);
-  expect(list()).toBe("abc");
-  cells[0]!.outputs = outputs(0);
-  expect(list()).toBe("bc");
-  // What runs, or waits for others, shows nothing yet.
-  cells[1]!.outputs = outputs(0);
-  connection.requestExecute({}, false, { cellId: "b" });
+  expect(describeOrder(notebook)).toMatchObject({ cells: ["a", "b", "c", "d"], not_run: [2] });
+  connection.requestExecute({}, false, { cellId: "c" });
+  // JupyterLab clears a cell before it asks for it.
+  Object.assign(cells[0]!, { outputs: outputs(0), executionCount: null });
   connection.requestExecute({}, false, { cellId: "a" });
-  expect(sent).toEqual(["bc", "abc"]);
-  // It may show something, and take that back.
-  cells[0]!.outputs = outputs(1);
-  expect(list()).toBe("abc");
-  cells[0]!.outputs = outputs(0);
-  expect(list()).toBe("abc");
-  cells[0]!.outputs = outputs(1);
-  end({ content: { status: "ok" } });
+  connection.requestExecute({}, false, { cellId: "d" });
+  expect(sent).toEqual([[], [], []]);
+  // Below a cell that failed none is run.
+  end({ content: { status: "aborted" } });
   await done;
   await Promise.resolve();
-  expect(list()).toBe("abc");
-  cells[0]!.outputs = outputs(0);
-  expect(list()).toBe("bc");
-  // Runs of one cell after the other, of which the first fails.
-  const aborted: ExecutingKernel = { requestExecute: () => ({ done: Promise.resolve({ content: { status: "aborted" } }) }) };
-  sendOrder(aborted, notebook);
-  aborted.requestExecute({}, false, { cellId: "b" });
-  expect(list()).toBe("bc");
-  await new Promise((resolve) => setTimeout(resolve));
-  expect(list()).toBe("c");
+  expect(describeOrder(notebook).not_run).toEqual([0, 2]);
+  const ended = noteRun(notebook, "a");
+  expect(describeOrder(notebook).not_run).toEqual([2]);
+  ended();
+  expect(describeOrder(notebook).not_run).toEqual([0, 2]);
 });
 
 test("a document keeps its name where its path changes", () => {

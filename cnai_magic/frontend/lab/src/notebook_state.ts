@@ -1,6 +1,6 @@
 /**
  * What the kernel of a notebook says of its conversations, asked again after each run that concerns them, and where
- * cells with answers or commands were moved, deleted or brought back.
+ * cells with answers or commands were moved, deleted, brought back, or cleared.
  *
  * A kernel is asked only when it is known to have the magics: it has shown an answer or a change of theirs, has run
  * the line that loads them, or names them among its help links.
@@ -85,7 +85,8 @@ export class NotebookState {
       if (/restarting|dead|terminating/.test(status)) this.forget();
       if (status === "idle" && this.moved) this.followCells();
     });
-    model.cells.changed.connect(() => {
+    // Which is told where outputs are cleared, too.
+    model.contentChanged.connect(() => {
       clearTimeout(this.settling);
       this.settling = setTimeout(() => this.followCells(), SETTLE);
     });
@@ -149,8 +150,9 @@ export class NotebookState {
     const { context, kernel } = this;
     this.moved = false;
     if (!this.known || !kernel || context.isDisposed || listRecorded(context.model) === this.told) return;
-    if (kernel.status === "idle") void this.refresh();
-    else this.moved = true;
+    // After a run that concerns it the kernel is asked anyway.
+    if (kernel.status !== "idle") this.moved = true;
+    else if (!this.concerning.size) void this.refresh();
   }
 
   private follow(): void {

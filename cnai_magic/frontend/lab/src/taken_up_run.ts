@@ -4,6 +4,7 @@ import type { CodeCell, ICodeCellModel } from "@jupyterlab/cells";
 import type { NotebookPanel } from "@jupyterlab/notebook";
 import type { KernelMessage } from "@jupyterlab/services";
 
+import { noteRun } from "../../src/order";
 import { ComingAnswer } from "./coming_answer";
 import { CommLink } from "./comm_link";
 import { asRecord, asText, PAGE_TYPE, WIDGET_TYPE } from "./facts";
@@ -18,6 +19,7 @@ export class TakenUpRun {
   private count: number | null;
   private widget: LeftWidget | null = null;
   private over = false;
+  private readonly ended: () => void;
 
   constructor(
     readonly run: LeftRun,
@@ -25,6 +27,7 @@ export class TakenUpRun {
     words: Words,
   ) {
     this.count = run.count;
+    this.ended = noteRun(panel.context, run.cell);
     this.coming = new ComingAnswer(words, run.since);
     // As the page that was left had it: without what the cell showed of a former run.
     this.outputs?.fromJSON(run.outputs as never);
@@ -67,6 +70,7 @@ export class TakenUpRun {
     const { outputs } = this;
     if (!outputs || !this.coming.lose()) return this.end();
     this.over = true;
+    this.ended();
     this.cell?.setPrompt("");
     const close = (): void => {
       outputs.changed.disconnect(close);
@@ -126,6 +130,7 @@ export class TakenUpRun {
   private end(): void {
     if (this.over) return;
     this.over = true;
+    this.ended();
     this.coming.close();
     const { model, cell } = this;
     if (this.count !== null && model) model.executionCount = this.count;

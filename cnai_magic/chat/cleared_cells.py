@@ -1,0 +1,35 @@
+"""Cells whose outputs were cleared: when they run again, it is as if for the first time."""
+
+from __future__ import annotations
+
+from .attempt import Turn
+from .conversation import KernelConversation
+from .conversations import Conversations
+
+__all__ = ["begin_anew"]
+
+
+def begin_anew(conversations: Conversations, cell: str) -> None:
+    """Let a cell ask in the conversation in use, as after a restart: the file has nothing of former runs.
+
+    The answers that it had there stay as earlier attempts of what it asks now.
+    """
+    conversations.forget_runs(cell)
+    now = conversations.clock.now()
+    for each in conversations:
+        turns = _remove(each, cell)
+        if each is conversations.in_use:
+            for turn in turns:
+                turn.first_run, turn.taken_out_by = now, None
+                each.detached[turn.position] = turn
+
+
+def _remove(conversation: KernelConversation, cell: str) -> list[Turn]:
+    """Remove all that a cell asked and set; return its turns that would be asked again."""
+    removed = [each for each in conversation.find_turns(cell) if each.position.is_asked_again]
+    for name in ("turns", "absent", "taken_out", "system_messages", "absent_messages"):
+        setattr(conversation, name, [each for each in getattr(conversation, name) if each.cell != cell])
+    own = [position for position in conversation.detached if position.cell == cell]
+    for position in own:
+        del conversation.detached[position]
+    return removed
