@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ...redaction import hide_encoded_keys, hide_keys
+from .printed_tables import mask_printed_tables
 
 __all__ = ["MASK", "is_secret", "is_secret_name", "learn_secrets", "mask_secrets"]
 
@@ -119,6 +120,7 @@ _NAME = (
     r"|(?:auth|access|refresh|bearer|api)[\W_]?tokens?|credentials?)"
 )
 _OF_SHELLS = re.compile(r"_(?:TOKEN|KEY|PAT)\Z")
+_NAMED = re.compile(_NAME, re.IGNORECASE)
 _SECRET_NAME = re.compile(rf"(?:.*[_\W])?{_NAME}(?:[_\W]*\d*)", re.IGNORECASE)
 # What is assigned to a name: password="…", 'api_key': '…', SECRET_KEY = '…'
 # How it is assigned; between may stand a type (password: str = "…").
@@ -185,4 +187,6 @@ def mask_secrets(text: str) -> tuple[str, int]:
         text = text.replace(secret, MASK)
     for pattern in (*_CONNECTIONS, *_ASSIGNED):
         text = pattern.sub(rf"\1{MASK}", text)
+    if "\n" in text and _NAMED.search(text):
+        text = mask_printed_tables(text, MASK, is_secret_name)
     return text, text.count(MASK)
