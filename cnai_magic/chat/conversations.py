@@ -12,7 +12,7 @@ from datetime import datetime
 
 from ..errors import InputError
 from ..nearest import find_nearest
-from ..next_steps import begin_conversation, name_conversation, rename_conversation, use_conversation
+from ..next_steps import begin_conversation, either, name_conversation, rename_conversation, use_conversation
 from ..redaction import hide_keys
 from .attempt import Attempt, Turn
 from .conversation import KernelConversation
@@ -181,7 +181,7 @@ class Conversations:
         if name in self._named:
             raise InputError(
                 f"there is a conversation {name!r} already",
-                next_step=use_conversation(name),
+                next_step=either("choose another name", use_conversation(name)),
             )
         if hide_keys(name) != name:
             raise InputError(

@@ -30,7 +30,11 @@ def fix(shell_session: ShellSession, line: str) -> None:
     shell_session.learn_secrets()
     failure = shell_session.last_failure
     if failure is None:
-        raise InputError("no cell has failed so far", next_step="run the cell that fails, then %cnai_fix")
+        raise InputError(
+            "no cell has failed so far",
+            next_step="run the cell that fails, then %cnai_fix; what a thread or a task has raised is known "
+            "only once a cell raises it, as its result() does",
+        )
     if isinstance(failure.error, CnaiError):
         raise InputError(
             "the last error is of these magics themselves, not of your code",

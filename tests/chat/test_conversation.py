@@ -15,7 +15,8 @@ from cnai_magic.chat.conversations import Conversations
 from cnai_magic.chat.forking import fork
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
-from cnai_magic.next_steps import NextStep, list_turns, use_conversation
+from cnai_magic.magics.cell_words import CELL
+from cnai_magic.next_steps import NextStep, list_turns
 from cnai_magic.redaction import ApiKey
 from tests.properties import random_examples
 
@@ -339,7 +340,7 @@ def test_add_does_not_take_the_place_of_a_conversation_that_is_there() -> None:
 def test_a_second_draft_of_a_name_in_use_says_how_to_continue_it() -> None:
     with pytest.raises(InputError) as caught:
         Conversations().draft("main")
-    assert caught.value.next_step == NextStep.of(use_conversation("main"))
+    assert caught.value.next_step.at(CELL) == "choose another name, or continue it with %cnai_chat use main"
 
 
 def test_a_conversation_is_not_called_by_an_api_key() -> None:
