@@ -22,7 +22,7 @@ class ComparedAnswer:
     that were asked with the same ones. `passed` says whether it is as expected, None where nothing is; see
     `Comparison.expect`. `score` is what a judge thinks of it, from 1 to 5, the mean of its `scores` in both
     orders of the answers, and `reason` why; see `Comparison.judge`. `partial` is what came of an answer that
-    broke off. `charged` is what was charged for a request without a reply, of which `demo` tells that it is
+    broke off. `charged` is what was charged for requests without a reply, of which `demo` tells that it is
     demo credit.
     """
 
@@ -43,7 +43,7 @@ class ComparedAnswer:
     @property
     def cost(self) -> Cost:
         """What it cost, with or without a reply."""
-        return self.charged if self.reply is None else self.reply.cost
+        return self.charged if self.reply is None else self.reply.cost + self.charged
 
     def write_cost(self) -> str:
         """Return what it cost in words, "" where nothing was charged for nothing."""

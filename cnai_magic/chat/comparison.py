@@ -24,7 +24,10 @@ from .verdict import Verdict, share_cost
 if TYPE_CHECKING:
     from .conversation import KernelConversation
 
-__all__ = ["Comparison"]
+__all__ = ["Comparison", "Retry"]
+
+Retry = Callable[[Sequence[int], Callable[[Sequence[ComparedAnswer], UndecidedTurn], None]], None]
+"""Asks again for the answers of these numbers, and hands over what came, also after an interrupt."""
 
 
 class Comparison(Sequence[ComparedAnswer]):
@@ -43,8 +46,11 @@ class Comparison(Sequence[ComparedAnswer]):
         keep: Callable[[UndecidedTurn, str], tuple[KernelConversation, Turn]],
         judge: Judge | None = None,
         turn: UndecidedTurn | None = None,
+        retry: Retry | None = None,
     ) -> None:
         self._answers = answers
+        self._retry = retry
+        self._check: Callable[[ComparedAnswer], ComparedAnswer] = lambda answer: answer
         self._keep = keep
         self._judge = judge
         self.turn = turn
@@ -59,6 +65,8 @@ class Comparison(Sequence[ComparedAnswer]):
         """Is called when `keep` has let an answer join the conversation."""
         self.door: Door = PYTHON
         """Where the error of a second `keep` is read."""
+        self.when_asked: Callable[[], None] | None = None
+        """Is called when `retry` has asked again."""
         self.display_id = ""
         """The name of the output that shows it, "" for none."""
 
@@ -112,10 +120,12 @@ class Comparison(Sequence[ComparedAnswer]):
         `expected` is that of `Answers.expect`; a request that failed is not as expected.
         """
         holds = make_expectation(expected)
-        self._answers = [
-            replace(each, passed=each.reply is not None and holds(each.reply.text, None))
-            for each in self._answers
-        ]
+
+        def check(answer: ComparedAnswer) -> ComparedAnswer:
+            return replace(answer, passed=answer.reply is not None and holds(answer.reply.text, None))
+
+        self._answers = [check(each) for each in self._answers]
+        self._check = check
         return self
 
     def judge(
@@ -155,6 +165,57 @@ class Comparison(Sequence[ComparedAnswer]):
             for each, score in zip(self._answers, scores, strict=True)
         ]
         self._keep_verdicts(share_cost(judgement, scores))
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether `retry` would ask again for some of them."""
+        failed = any(each.reply is None for each in self._answers)
+        return failed and self._retry is not None and not self.is_decided
+
+    def retry(self) -> Comparison:
+        """Ask again for the answers that failed, and only for these, and return this comparison.
+
+        They are asked exactly what they were asked before. What was expected is held against them too; have
+        them judged once more, if they were. Raises InputError where one answer is kept already, and for
+        answers that a notebook held: what asked for them is not there any more.
+
+            comparison.retry()
+        """
+        failed = [each.number for each in self._answers if each.reply is None]
+        if not failed:
+            return self
+        if self._retry is None or not self.can_retry:
+            error = InputError(
+                "one of these answers is in the conversation already"
+                if self.is_decided
+                else "what asked for these answers is not there any more",
+                why="so none of them can be asked for again",
+                next_step="ask in all ways once more",
+            )
+            error.door = self.door
+            raise error
+        try:
+            self._retry(failed, self._take)
+        finally:  # what came is there also after an interrupt
+            if self.when_asked is not None:
+                with defer_interrupts():
+                    self.when_asked()
+        return self
+
+    def _take(self, answers: Sequence[ComparedAnswer], turn: UndecidedTurn) -> None:
+        """Put answers that were asked again into their places; `turn` has the attempts."""
+        new = {each.number: each for each in answers}
+        self._answers = [
+            replace(new[each.number], charged=each.charged + new[each.number].charged)
+            if each.number in new
+            else each
+            for each in self._answers
+        ]
+        numbers = {each.reply.id: each.number for each in self._answers if each.reply is not None}
+        before = () if self.turn is None else self.turn.attempts
+        attempts = sorted((*before, *turn.attempts), key=lambda each: numbers[each.id])
+        self.turn = replace(self.turn or turn, attempts=tuple(attempts))
+        self._answers = [self._check(each) if each.number in new else each for each in self._answers]
 
     def _keep_verdicts(self, verdicts: Sequence[Verdict | None]) -> None:
         """Let the attempts of the turn, undecided or kept, have what the judge thinks of them."""

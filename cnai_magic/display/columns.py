@@ -19,14 +19,14 @@ from ..api.tokens import TokenCount
 from ..chat.answers import Answers
 from ..languages import get_language, translate
 from ..redaction import clean, to_one_line
-from ..session.batches.batch_view import Column
+from ..session.batches.batch_view import BatchView, Column
 from ..session.batches.row_progress import Progress
 from ..session.reply_reader import ArrivingReply, NewText
 from . import is_redirected, is_watched
 from .kernel import BusyReport, address_subshell, list_queued
 from .line import Recorded
 from .page_widget import SNAPSHOTS, PageWidget, open_page_widget
-from .rows import RowsView, choose_rows_view
+from .rows import RowsView, choose_progress_view, choose_rows_view
 from .shown_comparison import ShownComparison
 
 __all__ = ["choose_columns_view"]
@@ -48,6 +48,8 @@ class _ColumnsWidgetView(RowsView):
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._snapshots = list(SNAPSHOTS)
+        self._retried: Progress | None = None
+        self._retry_view: BatchView | None = None
 
     def begin(self, columns: Sequence[Column]) -> None:
         """Show the widget, with all columns waiting."""
@@ -69,6 +71,7 @@ class _ColumnsWidgetView(RowsView):
         """Send what is new of all columns, or how far what follows them is: they are judged."""
         widget = self._widget
         if widget is None:
+            self._show_retry(progress)
             return
         self._busy.send()
         if progress.what:
@@ -94,6 +97,13 @@ class _ColumnsWidgetView(RowsView):
         if widget is not None:
             widget.remove()
             self._widget = None
+
+    def _show_retry(self, progress: Progress) -> None:
+        """Show how far those are that are asked again, mostly from another cell."""
+        if progress is not self._retried:
+            self._retried, self._retry_view = progress, choose_progress_view("auto")
+        if self._retry_view is not None:
+            self._retry_view.show(progress)
 
     def _receive(self, _: object, message: _Message, buffers: object) -> None:
         """Act on a message of the page, perhaps on a thread of its own while the answers are read."""

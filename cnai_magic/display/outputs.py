@@ -18,6 +18,7 @@ __all__ = [
     "build_shown_outputs",
     "change_output",
     "keep_in_outputs",
+    "show_as_now",
     "show_in_force",
 ]
 
@@ -32,6 +33,11 @@ def show_in_force(session: KernelSession, display_id: str, attempt: Attempt, con
     """Bring an attempt into the output of its cell, with what the cell did before."""
     kept = session.cells.find_kept_beside(attempt)
     _update(CellOutput(display_id, attempt), session, kept, conversation)
+
+
+def show_as_now(session: KernelSession, output: CellOutput, cell: str | None) -> None:
+    """Show in an output of a cell what that shows, as it is now, with what the cell did before."""
+    _update(output, session, session.cells.find_kept(cell))
 
 
 def build_shown_outputs(session: KernelSession, cell: str) -> list[dict[str, Any]]:

@@ -8,12 +8,14 @@ from functools import partial
 
 from ..api.interrupts import defer_interrupts
 from ..api.parameters import BY_NAME, VARIED, ParameterValue
+from ..chat.cell_run import CellOutput
 from ..chat.comparison import Comparison
 from ..chat.order import CellPosition
 from ..chat.prompts.rendered_prompt import RenderedPrompt
 from ..display.columns import choose_columns_view
 from ..display.dry_run import describe_body, describe_ways
 from ..display.line import Line
+from ..display.outputs import show_as_now
 from ..display.shown_comparison import ShownComparison
 from ..errors import InputError
 from ..languages import say
@@ -69,10 +71,12 @@ def compare_in_cell(
             if came is not None and came is not before:
                 for name in filter(None, ("_cnai", arguments.out)):
                     shell_session.shell.user_ns[name] = came
-                shown = ShownComparison(came, KEEP_HINT)
+                again = f"To ask again only for what failed: {arguments.out or '_cnai'}.retry()"
+                shown = ShownComparison(came, KEEP_HINT, again)
                 view.end(shown)
                 came.when_kept, came.door = partial(show_kept, shell_session), CELL
                 came.display_id = view.display_id
+                came.when_asked = partial(_show_again, shell_session, came, shown)
                 run.show(view.display_id, shown)
                 if left := shown.unsaved:
                     say(f"Too long to be saved with the notebook, and lost by a restart: {left} of them.")
@@ -81,6 +85,13 @@ def compare_in_cell(
         raise error
     fail_below(comparison, arguments)
     return comparison
+
+
+def _show_again(shell_session: ShellSession, comparison: Comparison, shown: ShownComparison) -> None:
+    """Show the answers as they are now in the output of their cell."""
+    shown.refresh()
+    cell = None if comparison.turn is None else comparison.turn.position.cell
+    show_as_now(shell_session.session, CellOutput(comparison.display_id, shown), cell)
 
 
 def _replay(

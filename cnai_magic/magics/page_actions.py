@@ -21,6 +21,7 @@ from .page_requests import find_conversation, find_turn, read_id, read_name, rea
 
 if TYPE_CHECKING:
     from ..chat.attempt import Turn
+    from ..chat.comparison import Comparison
     from ..chat.conversation import KernelConversation
     from .shell_session import ShellSession
 
@@ -48,15 +49,27 @@ def _keep(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
 
 def _keep_compared(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
     """Let one of several answers join the conversation, from the cell that asked for them."""
-    session = shell_session.session
-    compared = session.comparisons.find(read_id(request, "compared"))
-    number, cell = read_number(request, "number"), shell_session.cell.ids[read_id(request, "cell")]
-    if compared is None or number is None or compared.turn is None or compared.turn.position.cell != cell:
+    compared, number = _find_compared(shell_session, request), read_number(request, "number")
+    if number is None:
+        raise InputError("the page names no number")
+    _show_again(shell_session, *compared.choose(number))
+
+
+def _retry_compared(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
+    """Ask again for those of several answers that failed, from the cell that asked for them."""
+    _find_compared(shell_session, request).retry()
+
+
+def _find_compared(shell_session: ShellSession, request: Mapping[str, Any]) -> Comparison:
+    """Return the compared answers that a request names, if they are of its cell, and none of them is kept."""
+    compared = shell_session.session.comparisons.find(read_id(request, "compared"))
+    cell = shell_session.cell.ids[read_id(request, "cell")]
+    if compared is None or compared.turn is None or compared.turn.position.cell != cell:
         raise InputError(
             "the answers that this cell shows are unknown here, or one of them is kept",
             next_step="run the cell, or have the notebook's conversations again with %cnai_chat restore",
         )
-    _show_again(shell_session, *compared.choose(number))
+    return compared
 
 
 def _use_model(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
@@ -140,6 +153,7 @@ def keep_state(shell_session: ShellSession) -> None:
 ACTIONS: dict[str, Callable[[ShellSession, Mapping[str, Any]], None]] = {
     "keep": _keep,
     "keep_compared": _keep_compared,
+    "retry_compared": _retry_compared,
     "use_model": _use_model,
     "use": _use,
     "fork": _fork,

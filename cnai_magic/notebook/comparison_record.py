@@ -64,8 +64,11 @@ class SavedComparison:
 # -- written ------------------------------------------------------------------------------------
 
 
-def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
-    """Return what an output keeps of compared answers, of which none is kept; {} where none came."""
+def build_comparison_metadata(comparison: Comparison, time: datetime | None = None) -> dict[str, Any]:
+    """Return what an output keeps of compared answers, of which none is kept; {} where none came.
+
+    `time` is when they were first shown, None for now.
+    """
     turn = comparison.turn
     if turn is None or not turn.attempts:
         return {}
@@ -76,6 +79,8 @@ def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
         about |= {"varied": dump_parameters(answer.varied), "sample": answer.sample}
         if answer.passed is not None:
             about["passed"] = answer.passed
+        if answer.charged != Cost(0):
+            about["charged"] = {**dump_cost(answer.charged), "demo": answer.demo}
         if answer.reply is None or answer.reply.id not in by_id:
             left -= len(answer.partial)
             failed.append({**about, **_dump_failure(answer, whole=left >= 0)})
@@ -96,6 +101,7 @@ def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
     return build_event_metadata(
         COMPARED,
         turn.conversation,
+        time=time,
         id=turn.id,
         ordinal=turn.position.index_in_cell,
         begins=turn.begins,
@@ -107,10 +113,8 @@ def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
 
 
 def _dump_failure(answer: ComparedAnswer, *, whole: bool) -> dict[str, Any]:
-    """Return why there is no answer, what was charged, and, if it is to be `whole`, what came of it."""
+    """Return why there is no answer, and, if it is to be `whole`, what came of it."""
     about: dict[str, Any] = {"model": clean(answer.model), "error": clean(str(answer.error))}
-    if answer.charged != Cost(0):
-        about["charged"] = {**dump_cost(answer.charged), "demo": answer.demo}
     return {**about, "partial": clean(answer.partial)} if answer.partial and whole else about
 
 
@@ -134,11 +138,15 @@ def count_unsaved(comparison: Comparison, metadata: Mapping[str, Any]) -> int:
 
 
 def build_comparison_facts(comparison: Comparison) -> dict[str, Any]:
-    """Return what an output tells the page of compared answers: the numbers of those that may be kept."""
+    """Return what an output tells the page of compared answers.
+
+    These are the numbers of those that may be kept, and whether those that failed may be asked again.
+    """
     assert comparison.turn is not None, "some answers came"
     kept = {each.id for each in comparison.turn.attempts if each.reply.text and not each.reply.failed}
     numbers = [each.number for each in comparison if each.reply is not None and each.reply.id in kept]
-    return {"compared": comparison.turn.id, "numbers": numbers}
+    again = {"again": True} if comparison.can_retry else {}
+    return {"compared": comparison.turn.id, "numbers": numbers, **again}
 
 
 # -- read ---------------------------------------------------------------------------------------
@@ -197,14 +205,13 @@ def _read_judgement(about: Mapping[str, Any]) -> Judgement:
 
 
 def _read_failure(about: Mapping[str, Any]) -> dict[str, Any]:
-    came = {"error": CnaiError(read_text(about, "error", "")), "partial": read_text(about, "partial", "")}
-    if "charged" not in about:
-        return came
-    charged = read_mapping(about["charged"])
-    return {**came, "charged": read_charged(charged), "demo": read_flag(charged, "demo")}
+    return {"error": CnaiError(read_text(about, "error", "")), "partial": read_text(about, "partial", "")}
 
 
 def _read_answer(about: Mapping[str, Any], model: str, **came: Any) -> ComparedAnswer:
+    if "charged" in about:
+        charged = read_mapping(about["charged"])
+        came |= {"charged": read_charged(charged), "demo": read_flag(charged, "demo")}
     return ComparedAnswer(
         read_count(about, "number"),
         model,

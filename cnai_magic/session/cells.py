@@ -98,6 +98,10 @@ class Cells:
         held |= attempt.ids
         return self._collect_kept(found.position.cell)
 
+    def find_kept(self, cell: str | None) -> Kept | None:
+        """Return what the output of a cell that ran has to keep of what the cell did before."""
+        return self._collect_kept(cell) if cell is not None and cell in self._held else None
+
     def find_kept_meanwhile(self, cell: str | None) -> Kept:
         """Return what a cell did before, for its output while it asks again: the kernel may be killed."""
         now = self._conversations.clock.now()

@@ -54,6 +54,10 @@ class Endpoint:
     def __post_init__(self) -> None:
         object.__setattr__(self, "account", (self.base_url, self.key))
 
+    def renew(self, now: Endpoint) -> Endpoint:
+        """Return the same server as it is asked now: there may be another key."""
+        return now if now.base_url == self.base_url else self
+
     @classmethod
     def at(cls, server: Server, key: ApiKey | None = None) -> Endpoint:
         """Return the endpoint of a server."""

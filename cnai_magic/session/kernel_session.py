@@ -302,11 +302,11 @@ class KernelSession:
         return compare(
             ways,
             build,
-            partial(self.servers.get_client, endpoint),
+            lambda: self.servers.get_client(endpoint.renew(self.resolve_endpoint())),
             self._recorder,
             self.spending,
             sending=self._choose_sending(endpoint, parallel),
-            budget=self.budget,
+            budget=lambda: self.budget,
             explain=lambda error, request: self.servers.explain(error, endpoint, request),
             view=view,
             confirm_above=self.settings.confirm_above if options.to_confirm else None,

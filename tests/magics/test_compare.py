@@ -167,6 +167,31 @@ def test_an_expectation_that_raises_loses_no_answer(kernel: Kernel, line: str, q
     assert "2 + 2" in str(ran.messages)
 
 
+def test_what_failed_is_asked_again_and_its_cell_shows_it(kernel: Kernel) -> None:
+    ran = kernel.run("%%cnai --compare demo-faults,demo-guide -o both\nWhat is 402?", "a")
+    assert not ran.error
+    shown = ran.of("display_data", "update_display_data")[-1]
+    facts = shown["data"][PAGE_TYPE]
+    assert facts["again"] is True
+    assert shown["data"]["text/plain"].endswith("To ask again only for what failed: both.retry()")
+    again = kernel.run("both.retry();", "b")
+    assert again.of("display_data")[0]["data"]["text/plain"].startswith("0 of 1")
+    (changed,) = [each for each in again.of("update_display_data") if PAGE_TYPE in each["data"]]
+    assert changed["transient"] == shown["transient"]
+    assert changed["metadata"]["cnai"]["time"] == shown["metadata"]["cnai"]["time"]
+    # The button of the page does the same, in the cell that asked and in no other.
+    request = {"do": "retry_compared", "compared": facts["compared"]}
+    assert kernel.ask_page(**request, cell="b")[0]["error"]
+    state, ran = kernel.ask_page(**request, cell="a")
+    assert "error" not in state
+    (changed,) = ran.of("update_display_data")
+    assert changed["transient"] == shown["transient"]
+    assert kernel.value("len(session.book.charges)") == 1
+    kernel.run("both.keep(2)", "c")
+    assert kernel.ask_page(**request, cell="a")[0]["error"]
+    assert "in the conversation already" in "\n".join(kernel.run("both.retry()", "d").error)
+
+
 def test_what_was_not_kept_yet_survives_a_restart(kernel: Kernel, tmp_path: Path) -> None:
     first = kernel.run("%%cnai\nWhat is 1+1?", "a")
     source = "%%cnai --compare demo-guide,demo-echo --grid temperature=0,0.7 --expect 4\nWhat is 2+2?"

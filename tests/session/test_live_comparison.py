@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from cnai_magic.errors import CnaiError, ModelNotFoundError
+from cnai_magic.errors import BudgetError, CnaiError, InputError, ModelNotFoundError
 from cnai_magic.notebook.comparison_record import build_comparison_metadata, read_comparison
+from cnai_magic.redaction import ApiKey
 from cnai_magic.session.batches.batch_view import BatchView, Column
 from cnai_magic.session.batches.compare import Ways
 from cnai_magic.session.batches.row_progress import Progress
@@ -177,3 +178,68 @@ def test_what_broke_off_is_kept_beside_its_error(server: ScriptedServer, session
     assert isinstance(answer.error, CnaiError)
     assert (answer.reply, answer.partial) == (None, "half of")
     assert session.book.get_total().usage.estimated
+
+
+def test_what_failed_is_asked_again_alone_and_as_before(
+    server: ScriptedServer, session: KernelSession
+) -> None:
+    server.reply(stream("half of", CLOSE))
+    server.reply(stream("two"))
+    server.reply(failure(401, "invalid_api_key", "no"))
+    comparison = session.compare("Hi?", Options(), Ways(times=3), parallel=1, view=BatchView())
+    comparison.expect("^(one|two)$")
+    name, charged = comparison.turn and comparison.turn.id, comparison.cost
+    server.reply(stream("later"))
+    session.ask("Later?")  # what is asked again does not know of it
+    session.use_key(ApiKey("another"))
+    server.reply(stream("one"))
+    server.reply(failure(500, "broken"))
+    before = len(server.requests)
+    assert comparison.retry() is comparison
+    asked = [request.json()["messages"] for request in server.requests[before:]]
+    assert asked == [server.requests[0].json()["messages"]] * 2
+    assert {request.headers["authorization"] for request in server.requests[before:]} == {"Bearer another"}
+    assert [each.passed for each in comparison] == [True, True, False]
+    assert "broken" in str(comparison[2].error)
+    # What the one that broke off had cost stays in the sum, also in that of a restart.
+    assert comparison.cost.nano == (charged.nano or 0) + 36_000
+    assert comparison[0].charged.nano
+    assert comparison.turn is not None
+    assert comparison.turn.id == name
+    about = json.loads(json.dumps(build_comparison_metadata(comparison)))["cnai"]
+    restored = read_comparison(about, None).build(comparison._keep)
+    assert restored.summary == comparison.summary
+    with pytest.raises(InputError, match="not there any more"):
+        restored.retry()
+    # A budget that it does not fit, and an interrupt, leave what there is.
+    session.settings.budget = 0.0001
+    with pytest.raises(BudgetError):
+        comparison.retry()
+    assert "broken" in str(comparison[2].error)
+    session.settings.budget = None
+    comparison.keep(1)
+    assert [each.reply.text for each in session.conversations.in_use.turns[-1].attempts] == ["one", "two"]
+    with pytest.raises(InputError, match="in the conversation already"):
+        comparison.retry()
+
+
+def test_a_retry_that_is_interrupted_keeps_what_came(server: ScriptedServer, session: KernelSession) -> None:
+    def look(columns: Sequence[Column]) -> None:
+        if len(server.requests) == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    for _ in range(2):
+        server.reply(failure(500, "broken"))
+    comparison = session.compare("Hi?", Options(), Ways(times=2), parallel=1, view=Watch(look))
+    with pytest.raises(InputError):
+        comparison.best("score")
+    server.reply(stream("one"))
+    server.reply([SILENCE])
+    with pytest.raises(KeyboardInterrupt):
+        comparison.retry()
+    assert [each.text for each in comparison.replies] == ["one"]
+    assert comparison[1].charged.nano
+    assert comparison.cost.nano == session.book.get_total().nano
+    server.reply(stream("two"))
+    assert [each.text for each in comparison.retry().replies] == ["one", "two"]
+    assert comparison.cost.nano == session.book.get_total().nano

@@ -80,7 +80,8 @@ export class ShownAnswer {
       askAgain: () => this.run([this.place?.cell.model.id ?? ""]),
       runStale: () => this.run(this.staleBelow),
     });
-    this.choice = new AnswerChoice(words, (number) => void this.keepCompared(number));
+    const askAgain = (): Promise<void> => this.askComparedAgain();
+    this.choice = new AnswerChoice(words, (number) => void this.keepCompared(number), askAgain);
     this.row.node.append(this.choice.node);
     const render = renderer.renderModel.bind(renderer);
     renderer.renderModel = (model) => this.render(model, render);
@@ -190,6 +191,12 @@ export class ShownAnswer {
     const kept = await changeKernel(panel, { do: "keep_compared", compared: compared.id, number, cell: cell.model.id });
     // What takes the place of all of them may be far above where they ended.
     if (kept) await panel.content.scrollToItem(panel.content.widgets.indexOf(cell), "smart");
+  }
+
+  private async askComparedAgain(): Promise<void> {
+    const { compared, place } = this;
+    if (compared === null || place === null) return;
+    await changeKernel(place.panel, { do: "retry_compared", compared: compared.id, cell: place.cell.model.id });
   }
 
   insertCode(): void {

@@ -30,17 +30,19 @@ export function readFacts(value: unknown): Facts | null {
   return attempts.includes(id) ? { id, conversation, turn, attempts, staleRemark: asText(stale_remark) } : null;
 }
 
-/** Compared answers of which none is kept, by their numbers. */
+/** Compared answers of which none is kept, by their numbers; `again`: those that failed may be asked again. */
 export interface Compared {
   readonly id: string;
   readonly numbers: readonly number[];
+  readonly again: boolean;
 }
 
 /** What an output says of compared answers; null where it is not sound, or shows something else. */
 export function readCompared(value: unknown): Compared | null {
-  const { compared: id, numbers } = asRecord(value);
+  const { compared: id, numbers, again } = asRecord(value);
   if (!isId(id) || !Array.isArray(numbers) || numbers.length > MOST_ATTEMPTS) return null;
-  return numbers.every((each) => Number.isSafeInteger(each) && each > 0) ? { id, numbers: [...new Set(numbers as number[])] } : null;
+  if (!numbers.every((each) => Number.isSafeInteger(each) && each > 0)) return null;
+  return { id, numbers: [...new Set(numbers as number[])], again: again === true };
 }
 
 /** The members of an object; of anything else none. */

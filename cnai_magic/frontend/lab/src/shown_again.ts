@@ -26,7 +26,9 @@ export function showAgain(notebook: Notebook, { data, metadata }: Shown, { cell:
     const wasCompared = compared !== undefined && readCompared(facts)?.id === compared;
     if (readFacts(facts)?.turn !== turn && !wasCompared) continue;
     const same = asRecord(asRecord(shown.metadata).cnai);
-    if (same.id === id && JSON.stringify(same.kept) === JSON.stringify(asRecord(metadata.cnai).kept)) continue;
+    // Compared answers that were asked again have the name that they had.
+    const isCompared = readCompared(data[PAGE_TYPE]) !== null;
+    if (same.id === id && !isCompared && JSON.stringify(same.kept) === JSON.stringify(asRecord(metadata.cnai).kept)) continue;
     outputs?.set(index, { output_type: "display_data", data, metadata } as never);
   }
 }

@@ -44,6 +44,8 @@ const CHINESE: Record<string, string> = {
   "Later attempt": "下一次回答",
   "Attempt {index} of {count}": "第 {index} 次回答，共 {count} 次",
   "Keep:": "保留：",
+  "Ask again for what failed": "重新询问失败的部分",
+  "asking again …": "正在重新询问……",
   "Keep answer {number} in the conversation": "把回答 {number} 保留在对话中",
   "Copy answer": "复制回答",
   "Copied": "已复制",
