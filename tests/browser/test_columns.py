@@ -69,20 +69,29 @@ def test_columns_stream_at_once_each_with_an_end_of_its_own(
     expect(notebook.live).to_have_count(0)
     notebook.until_idle()
     assert notebook.interrupts == []
+    # What failed is asked again alone, and its row has the answer.
+    third, final = Gate(), notebook.outputs(1)
+    upstream.reply(stream(third, "Gamma came"))
+    final.get_by_role("button", name="Ask again for what failed").click()
+    expect(final.get_by_role("button", name="asking again …")).to_be_disabled()
+    third.open()
+    expect(final.get_by_role("cell", name="Gamma came")).to_be_visible()
+    expect(final.get_by_role("button", name="Ask again for what failed")).to_have_count(0)
+    expect(final).not_to_contain_text("retry()")
+
     saved = notebook.saved().cells[1].outputs[0]
     assert "<img" not in saved.data["text/markdown"]
     assert notebook.page.title() != "1"
 
     # The table is there after a reload, and after a restart one answer of it is kept by its button.
     notebook.new_kernel()
-    final = notebook.outputs(1)
     expect(final.get_by_role("cell", name="<img src=x>", exact=True)).to_be_visible()
     expect(final.locator("details").filter(has_text="Alpha").locator("h2")).to_be_visible()
     expect(final.locator("img")).to_have_count(0)
     notebook.picture("columns-final")
     notebook.run(0, 2)
     keep = final.get_by_role("button", name="Keep answer")
-    expect(keep).to_have_count(3)
+    expect(keep).to_have_count(4)
     notebook.page.set_viewport_size({"width": 420, "height": 900})
     notebook.picture("columns-final-narrow")
     keep.first.click()
