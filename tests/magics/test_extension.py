@@ -308,9 +308,7 @@ def test_a_fork_goes_its_own_way_also_when_the_cells_of_its_origin_are_run_again
     assert kernel.value(PROMPTS) == ["b, otherwise"]
     kernel.run("%cnai_chat use main")
     assert kernel.value(PROMPTS) == ["a", "b", "c"]
-    refused = kernel.run("%cnai_chat fork other").error[0]
-    assert "there is a conversation 'other' already" in refused
-    assert "choose another name, or continue it with %cnai_chat use other" in refused
+    assert "there is a conversation 'other' already" in kernel.run("%cnai_chat fork other").error[0]
 
 
 def test_every_change_leaves_its_record_in_the_notebook(kernel: Kernel) -> None:
