@@ -21,6 +21,7 @@ from ..languages import get_language, translate
 from ..redaction import clean, to_one_line
 from ..session.batches.batch_view import BatchView, Column
 from ..session.batches.row_progress import Progress
+from ..session.beginning import JoinedText
 from ..session.reply_reader import ArrivingReply, NewText
 from . import is_redirected, is_watched
 from .kernel import BusyReport, address_subshell, list_queued
@@ -160,6 +161,8 @@ class _ShownColumn:
     def _begin(self, arriving: ArrivingReply) -> None:
         self._arriving = arriving
         self._new = NewText(arriving)
+        self._beginning = self._question.request.prefix or ""
+        self._joined = JoinedText(self._beginning) if self._beginning else None
         self._texts: list[str] = []
         self._reasonings: list[str] = []
         self._tokens, self._reasoning_tokens = TokenCount(), TokenCount()
@@ -177,8 +180,10 @@ class _ShownColumn:
                 self._sent += 1
                 yield self._write_snapshot()
         text, reasoning = self._new.read(ended=over)
-        if text or reasoning:
-            yield self._write_delta(text, reasoning)
+        if text or reasoning or over:
+            self._count(text, reasoning)
+            if (shown := self._join(text, ended=over)) or reasoning:
+                yield self._write_delta(shown, reasoning)
         status = self._write_status()
         if status != self._status:
             self._status = status
@@ -189,6 +194,23 @@ class _ShownColumn:
         if over or (live.stopped and not live.seconds):
             self._ended = self._write_end()
             yield self._ended
+
+    def _count(self, text: str, reasoning: str) -> None:
+        for each in (text, reasoning):
+            self._tokens.add(each)
+        self._reasoning_tokens.add(reasoning)
+
+    def _join(self, text: str, *, ended: bool) -> str:
+        """Return what a piece of the answer adds to its beginning, which stands before the first one."""
+        joined, exact = self._joined, self.live.prefix_taken
+        if joined is None:
+            return text
+        shown = joined.feed(text, exact=exact) if text else ""
+        if ended:
+            shown += joined.rest(exact=exact)
+        if text and self._beginning:
+            shown, self._beginning = self._beginning + shown, ""
+        return shown
 
     def repeat(self) -> Iterator[_Message]:
         """Yield all that was sent, for a page that begins to look."""
@@ -202,9 +224,6 @@ class _ShownColumn:
     def _write_delta(self, text: str, reasoning: str) -> _Message:
         self._texts.append(text)
         self._reasonings.append(reasoning)
-        for each in (text, reasoning):
-            self._tokens.add(each)
-        self._reasoning_tokens.add(reasoning)
         self._sent += 1
         return {"kind": "delta", "seq": self._sent, "text": text, "reasoning": reasoning}
 

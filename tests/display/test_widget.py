@@ -137,6 +137,29 @@ def test_while_a_cell_asks_again_its_output_keeps_the_answers_before(
     assert final["metadata"]["cnai"]["kept"]["turns"] == []
 
 
+def test_the_beginning_of_answers_side_by_side_is_shown_once_they_come(
+    kernel: Kernel, upstream: ScriptedServer
+) -> None:
+    gate = threading.Event()
+    begin, end = chunked([])
+    last = [delta(" World.", finish="stop"), {"choices": [], "usage": usage(20, 8)}, "[DONE]"]
+    for text in ("Dear Ada, hello", " hello"):  # the first repeats what was sent
+        first = http_chunk(event(delta(text)))
+        upstream.reply([begin, first, Wait(gate), *(http_chunk(event(each)) for each in last), end])
+
+    def watch(message: dict[str, Any]) -> None:
+        if "Dear Ada," in str(message["content"].get("data", {}).get("content")):
+            gate.set()
+
+    ran = kernel.run("%%cnai --times 2 --parallel 1 --prefix 'Dear Ada,'\nAnything", "a", meanwhile=watch)
+    assert not ran.error
+    for index in range(2):
+        news = [each for message in sent(ran, "columns") for at, each in message["messages"] if at == index]
+        deltas = [each["text"] for each in news if each["kind"] == "delta"]
+        assert deltas[0].startswith("Dear Ada,")
+        assert "".join(deltas) == "Dear Ada, hello World."
+
+
 def test_answers_side_by_side_take_few_messages(kernel: Kernel, upstream: ScriptedServer) -> None:
     columns, text = 6, "Some words of an answer. " * 400
     gate = threading.Event()

@@ -20,6 +20,7 @@ class LiveAnswer:
 
     `arriving` is what has come of it: another object once it is asked for again. `notice` says what it waits
     for before its first token: "turn" for its turn, else as of a single question; None once text comes.
+    `prefix_taken` tells that the server takes the beginning of the answer, and repeats nothing of it.
     `seconds` and `first_token_after` count from when it was last sent. At the end `received` and
     `error` are what came of it, and it is `over`. `explain` says of an error what to do about it, and may
     ask the server.
@@ -30,7 +31,7 @@ class LiveAnswer:
         self.arriving = ArrivingReply()
         self.notice: Notice | None = Notice("turn")
         self.first_token_after: float | None = None
-        self.stopped = self.over = False
+        self.stopped = self.over = self.prefix_taken = False
         self.received: Received | None = None
         self.error: CnaiError | None = None
         self._sent_at: float | None = None

@@ -79,6 +79,7 @@ class LiveQuestion(BatchQuestion):
 
     def _read(self, stream: Stream) -> Chunk:
         """Read the answer, in a thread of its own."""
+        self._live.prefix_taken = stream.prefix_taken
         for chunk in stream:
             self._live.take(chunk)
         return self._live.arriving.sum_up(self._request.sent_messages)[0]
