@@ -2,8 +2,8 @@
 
 Jupyter finds them under the name `python3` where `JUPYTER_PATH` is set, and starts `client.py` instead of a
 kernel; that asks `server.py` to fork, passes signals on, and ends as the kernel ends. A kernel has its own
-process, environment and folder as always, and does the same. But modules of other packages are there before
-it imports them, so a test of imports takes `JUPYTER_PATH` away first. There is no debugger.
+process, environment and folder as always, and does the same. But modules, ours too, are there before it
+imports them, so a test of imports takes `JUPYTER_PATH` away first. There is no debugger.
 """
 
 from __future__ import annotations

@@ -11,26 +11,20 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any, NamedTuple
 
 # A kernel has its own working folder there, not the folder of this file.
 del sys.path[0]
 
-# What each kernel imports, and what the package imports of others in most of them. No widgets: they look for
-# the kernel as soon as they are imported.
+# What each kernel imports, and what the package imports of others in most of them.
 _MODULES = (
-    *("ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell", "sqlite3"),
-    *(
-        "aiohttp.web",
-        "jinja2.sandbox",
-        "jsonschema",
-        "markdown_it",
-        "nbformat",
-        "psygnal",
-        "requests",
-        "sseclient",
-    ),
+    *("ipykernel.debugger", "ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell", "sqlite3"),
+    *("IPython.core.completerlib", "IPython.core.debugger", "IPython.extensions.storemagic"),
+    *("tornado.platform.asyncio", "tornado.queues"),
+    *("aiohttp.web", "jsonschema", "keyring", "nbformat", "psygnal", "requests", "sseclient"),
 )
 
 
@@ -44,6 +38,20 @@ class _Kernel(NamedTuple):
     def close(self) -> None:
         os.close(self.process)
         self.client.close()
+
+
+@cache
+def _import_modules() -> None:
+    """Import what each kernel needs, the package too."""
+    for name in _MODULES:
+        import_module(name)
+    import cnai_magic
+
+    for module in walk_packages(cnai_magic.__path__, "cnai_magic."):
+        import_module(module.name)
+    # One looks for the kernel as it is imported, the other takes what a kernel replaces: each kernel does it.
+    for name in ("ipywidgets", "cnai_magic.magics.keys"):
+        del sys.modules[name]
 
 
 def _serve(listener: socket.socket) -> dict[str, Any]:
@@ -71,8 +79,7 @@ def _serve(listener: socket.socket) -> dict[str, Any]:
 def _fork(listener: socket.socket, kernels: list[_Kernel]) -> dict[str, Any] | None:
     client, _ = listener.accept()
     sent, descriptors, *_ = socket.recv_fds(client, 1 << 20, 3)
-    for name in _MODULES:
-        import_module(name)
+    _import_modules()
     gc.freeze()
     pid = os.fork()
     if pid == 0:
