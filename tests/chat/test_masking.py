@@ -78,6 +78,12 @@ BEHIND_WORDS = {
     '"{{\\"password\\": \\"{}\\", \\"user\\": \\"ada\\"}}"': "hunter2",
     "'db:\\n  password: {}\\n'": "hunter2x",
     "[default]\naws_secret_access_key = {}": letters(40),
+    "mysql --user ada --password={} db": "hunter2x",
+    "['mysql', '--password', '{}']": "hunter2x",
+    "curl -s -u ada:{} https://x.example": "hunter2",
+    "curl -H 'X-Api-Key: {}' https://x.example": "a1b2c3d4e5",
+    "machine x.example login ada password {}": "hunter2",
+    "<db><db_password>{}</db_password></db>": "hunter2",
 }
 LEFT_ALONE = [
     f"commit {digits(40)}",
@@ -95,6 +101,8 @@ LEFT_ALONE = [
     "3.14159265358979323846 2024-01-01T00:00:00.000Z 192.168.0.1:8888 12345678:AB",
     "eyJ is how JSON begins in base64",
     "PATH=/usr/bin:/bin\nPWD=/srv\nKEYMAP=us\nMONKEY=banana",
+    "--password TEXT   The password\n--api-key KEY  or KEY; git push -u origin:main; x-api-key: see below",
+    "the tags <password> and <secret>x</secret>",
     "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
     "ada@example.org wrote: the password is on paper; see http://a.b/c:d",
 ]

@@ -28,6 +28,16 @@ WRITTEN: dict[str, Callable[[], str]] = {
     "between other lines": lambda: f"Users, and more:\n\n{TABLE}\n\n4 rows, all of them.",
     "psql": lambda: " user | password \n------+----------\n" + "".join(f" a | {each}\n" for each in SECRETS),
     "Markdown": lambda: "| user | password |\n|:--|--:|\n" + "".join(f"| a | {each} |\n" for each in SECRETS),
+    "psql, record by record": lambda: "\n".join(
+        f"-[ RECORD {place} ]---\nuser     | ann\npassword | {each}\n" for place, each in enumerate(SECRETS)
+    ),
+    "tabulate": lambda: (
+        "user    password\n------  --------\n" + "".join(f"a       {each}\n" for each in SECRETS)
+    ),
+    "rich": lambda: (
+        "┏━━━━━━┳━━━━━━━━━━┓\n┃ user ┃ password ┃\n┡━━━━━━╇━━━━━━━━━━┩\n"
+        + "".join(f"│ a    │ {each} │\n" for each in SECRETS)
+    ),
     "polars": lambda: (
         "┌──────┬──────────┐\n│ user ┆ password │\n│ ---  ┆ ---      │\n╞══════╪══════════╡\n"
         + "".join(f"│ a    ┆ {each} │\n" for each in SECRETS)

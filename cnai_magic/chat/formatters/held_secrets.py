@@ -8,6 +8,7 @@ value is looked at.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
@@ -24,6 +25,7 @@ _SHORTEST = 6
 _DEEPEST = 6
 _MOST_VALUES = 20_000
 _MOST_ITEMS = 400
+_LONGEST_JSON = 1_000_000
 # Whose attributes are those of a library, or of code.
 _OPAQUE = {"builtins", "numpy", "pandas", "polars", "pyarrow", "types", "module", "threading", "io", "socket"}
 
@@ -36,11 +38,22 @@ _MOST_CHARACTERS = 200
 def mask_held_secrets(text: str, value: object) -> str:
     """Return the text of a value with `MASK` for what it holds under a secret's name."""
     search = _Search()
+    value = _read_json(value) if isinstance(value, str) else value
     found = {each for each in search.look_into(value, depth=0) if each in text}
     secrets = (each for each in found if not (_PLAIN_WORD.fullmatch(each) and each in search.words))
     for secret in sorted(secrets, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
     return text
+
+
+def _read_json(text: str) -> object:
+    """Return the value of a text that is JSON: a table, written so, has its columns as objects."""
+    if text.lstrip()[:1] not in ("{", "[") or len(text) > _LONGEST_JSON:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 # Types of columns whose values hold no others.

@@ -141,11 +141,20 @@ _ASSIGNED = (
     ),
     # Without quotes, as in the repr of an object or in libpq's words: a text with a digit, as no variable is.
     re.compile(
-        r"((?<![A-Za-z\d])(?:password|passwd|pwd|passphrase|(?:client_)?secret|(?:secret|api|access)_?key)\d*"
+        r"((?<![A-Za-z\d])(?:password|passwd|pwd|passphrase|(?:client_)?secret|(?:secret|api|access)[_-]?key)\d*"
         r"(?:=|:[ ]))(?=[^\s\d]{0,100}\d)(?=[^\sa-z]{0,100}[a-z])[^\s\"'()\[\]{},;&<>=\\]{8,200}"
         r"(?=[\s,;&)>\]}\\\"']|\Z)",
         re.IGNORECASE,
     ),
+    # On a command line, as a text or as a list: a text with a digit, as no placeholder is.
+    re.compile(
+        rf"(--(?:[\w-]{{1,40}}-)?{_NAME}(?:[ =]|[\"'],\s?)[\"']?)"
+        r"(?=[^\s\"']{0,100}\d)[^\s\"'-][^\s\"']{3,200}",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(\bcurl\b[^\n]{0,300}?\s(?:-u|--user)[ =][\"']?[\w.@-]{1,80}:)[^\s\"':]{4,200}"),
+    re.compile(r"(?m)(^machine \S{1,200}\s+login \S{1,200}\s+password )\S+"),  # .netrc
+    re.compile(rf"(<(?:[\w.-]{{1,40}}:)?(?:\w{{1,40}}[_-])?{_NAME}>)[^<>]{{4,}}(?=</)", re.IGNORECASE),
     # Pairs, as the repr of dict.items() has them.
     re.compile(rf"(\(\"{_NAME}\d*\",\s*\")(?:\\.|[^\"\\\n]){{4,}}(?=\"\))", re.IGNORECASE),
     re.compile(rf"(\('{_NAME}\d*',\s*')(?:\\.|[^'\\\n]){{4,}}(?='\))", re.IGNORECASE),

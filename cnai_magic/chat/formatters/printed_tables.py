@@ -14,9 +14,10 @@ __all__ = ["mask_printed_tables"]
 # A name of a column: one word, so that prose is none.
 _HEADING = re.compile(r"[\"'`]?\w[\w.-]{0,60}[\"'`]?")
 _OF_CSV = ("\t", ";", ",")
-_DELIMITERS = ("│", "┆", "|", *_OF_CSV)
+_LINES = "│┆┃"
+_DELIMITERS = (*_LINES, "|", *_OF_CSV)
 _WORDS = re.compile(r"\S+")
-_RULE = re.compile(r"[\s|│┆┼╞╪╡├┤┌┐└┘┬┴─═+:=-]*")
+_RULE = re.compile(r"[\s|│┆┃\u2500-\u257f+:=-]*")
 # What is shown of a secret column, and is none: numbers, what is missing, and types.
 _NO_SECRET = re.compile(
     r"[-+]?[\d.,_]+(?:[eE][-+]?\d+)?%?|nan|none|null|nat|true|false|<na>|\.{3}|…|\"\"|''"
@@ -28,6 +29,8 @@ _ROW = re.compile(
     r"([\"']?\w[\w.-]{0,60}[\"']?)(?:  +|\t+)"
     r"((?![=:<>|({\[-])\S+(?:(?: \S+)*(?:\s\s+\S+(?: \S+)*)+)?)"
 )
+# A row of psql's records that stand one below the other.
+_RECORD, _OF_RECORD = "-[ RECORD ", re.compile(r"(\w[\w.-]{0,60})\s*\|\s*(\S.*)")
 _VALUE = re.compile(r"\S.*?(?:  +|\t+)(\S.*)")
 # The line below a Series, whose values have this name.
 _SERIES = re.compile(r"Name: ([\w.-]{1,60}), (?:Length: \d+, )?dtype: .*")
@@ -46,9 +49,12 @@ def mask_printed_tables(text: str, mask: str, is_secret_name: Callable[[str], bo
         if not line.strip() or len(line) > _LONGEST_LINE:
             find, begin = None, number + 1
             continue
-        heading = _read_heading(line, is_secret_name)
+        below = lines[number + 1].strip() if number + 1 < len(lines) else ""
+        record = lines[begin].startswith(_RECORD)
+        ruled = bool(below) and not below.strip("-= ")
+        heading = None if record else _read_heading(line, is_secret_name, ruled=ruled)
         find = heading or find
-        series, row = _SERIES.fullmatch(line), _ROW.fullmatch(line.rstrip())
+        series, row = _SERIES.fullmatch(line), (_OF_RECORD if record else _ROW).fullmatch(line.rstrip())
         if series is not None and is_secret_name(series[1]):
             for place in range(begin, number):
                 value = _VALUE.fullmatch(lines[place].rstrip())
@@ -69,8 +75,10 @@ def _mask_spans(line: str, spans: list[tuple[int, int]], mask: str) -> str:
     return line
 
 
-def _read_heading(line: str, is_secret_name: Callable[[str], bool]) -> _Find | None:
+def _read_heading(line: str, is_secret_name: Callable[[str], bool], *, ruled: bool) -> _Find | None:
     """Return what finds the secret cells of the lines below a line of names, None for any other line.
+
+    `ruled`: a rule stands below it.
 
     It returns no span for a line that is not of the table.
     """
@@ -81,6 +89,8 @@ def _read_heading(line: str, is_secret_name: Callable[[str], bool]) -> _Find | N
         named = [name for name in names if name]
         if len(named) < 2 or not secret or not all(map(_HEADING.fullmatch, named)):
             return None
+        if delimiter in ";," and (line[:1] == " " or not names[-1]):
+            return None  # a list in code
 
         def find_delimited(row: str) -> list[tuple[int, int]]:
             # polars writes other lines in between than at the sides.
@@ -88,15 +98,15 @@ def _read_heading(line: str, is_secret_name: Callable[[str], bool]) -> _Find | N
             return [cells[place] for place in secret] if len(cells) == len(names) else []
 
         return find_delimited
-    return _read_aligned_heading(line, is_secret_name)
+    return _read_aligned_heading(line, is_secret_name, ruled=ruled)
 
 
-def _read_aligned_heading(line: str, is_secret_name: Callable[[str], bool]) -> _Find | None:
+def _read_aligned_heading(line: str, is_secret_name: Callable[[str], bool], *, ruled: bool) -> _Find | None:
     words = list(_WORDS.finditer(line))
     named = all(_is_heading(word[0]) for word in words)
     secret = [place for place, word in enumerate(words) if is_secret_name(word[0])]
     # A line that does not begin with a space is a sentence, or a row.
-    if not (named and secret and line[:1] == " "):
+    if not (named and secret and (line[:1] == " " or ruled)):
         return None
 
     starts, ends = ({word.span()[side] for word in words} for side in (0, 1))
@@ -106,7 +116,8 @@ def _read_aligned_heading(line: str, is_secret_name: Callable[[str], bool]) -> _
         if len(words) == 1:  # below its name, and behind an index
             return [span for span in spans[1:] if span[1] in ends and row[:1] != " "]
         below = sum(span[0] in starts or span[1] in ends for span in spans)
-        if below < len(words):
+        # Two lines of code below each other may agree so, but have no gaps.
+        if below < len(words) or not ("  " in line.strip() or "  " in row.strip() or row[:1] != " "):
             return []  # of no table, or of a table below another heading
         return [span for place in secret for span in _find_below(words, place, spans)]
 
@@ -141,8 +152,8 @@ def _find_below(
 
 
 def _split(line: str, delimiter: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans of cells; polars has two signs between columns, CSV may have its own in quotes."""
-    between = "│┆" if delimiter in "│┆" else delimiter
+    """Yield the spans of cells; polars and rich have several signs between them, CSV its own in quotes."""
+    between = _LINES if delimiter in _LINES else delimiter
     quoted = delimiter in _OF_CSV and line.count('"') % 2 == 0
     cells = re.compile(rf'(?:"[^"]*"|[^"{between}])*' if quoted else f"[^{between}]*")
     start = 0
