@@ -27,11 +27,41 @@ def unwrap_answer(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any]:
         return body, [choices]
     if choices is None and isinstance(body.get("message"), dict):
         return body, [body]  # Ollama's own form
+    if choices is None and (choice := _read_other_form(body)):
+        return body, [choice]
     for name in _WRAPPERS if choices is None else ():
         inner = body.get(name)
         if isinstance(inner, dict) and isinstance(inner.get("choices"), list):
             return {**body, **inner}, inner["choices"]
     return body, choices
+
+
+def _read_other_form(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the choice that a whole answer in the form of another API is, {} where it is none.
+
+    Anthropic's Messages, OpenAI's Responses and Gemini: some relays pass them on.
+    """
+    if body.get("role") == "assistant" and isinstance(body.get("content"), list):
+        return {"message": body, "finish_reason": body.get("stop_reason")}
+    candidates, output = body.get("candidates"), body.get("output")
+    if isinstance(candidates, list) and candidates and isinstance(candidates[0], dict):
+        content = candidates[0].get("content")
+        parts = content.get("parts") if isinstance(content, dict) else None
+        return {"message": {"content": parts}, "finish_reason": candidates[0].get("finishReason")}
+    if body.get("object") == "response" and isinstance(output, list):
+        items = [each for each in output if isinstance(each, dict)]
+        text, thought = (
+            [part for each in items if each.get("type") == kind for part in _as_list(each.get(name))]
+            for kind, name in (("message", "content"), ("reasoning", "summary"))
+        )
+        details = body.get("incomplete_details")
+        reason = details.get("reason") if isinstance(details, dict) else body.get("status")
+        return {"message": {"content": text, "reasoning": thought}, "finish_reason": reason}
+    return {}
+
+
+def _as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def find_text(choice: Mapping[str, Any], delta: Mapping[str, Any]) -> Any:

@@ -602,6 +602,62 @@ def test_an_answer_is_found_wherever_it_stands(body: dict[str, Any], text: str) 
     assert chunk.text == text
 
 
+# Whole answers in the forms of other APIs, as some relays pass them on.
+OTHER_FORMS: dict[str, dict[str, Any]] = {
+    "Anthropic's Messages": {
+        "role": "assistant",
+        "content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "four"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 5, "output_tokens": 4},
+    },
+    "OpenAI's Responses": {
+        "object": "response",
+        "error": None,
+        "status": "completed",
+        "output": [
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
+            {"type": "message", "content": [{"type": "output_text", "text": "four"}]},
+        ],
+        "usage": {"input_tokens": 5, "output_tokens": 4, "total_tokens": 9},
+    },
+    "Gemini": {
+        "candidates": [
+            {
+                "content": {"parts": [{"text": "Hm.", "thought": True}, {"text": "four"}]},
+                "finishReason": "STOP",
+            }
+        ],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 4, "totalTokenCount": 9},
+    },
+}
+
+
+@pytest.mark.parametrize("body", OTHER_FORMS.values(), ids=OTHER_FORMS)
+def test_a_whole_answer_in_the_form_of_another_api_is_read(body: dict[str, Any]) -> None:
+    reader = StreamReader()
+    chunk = reader.add(body)
+    assert chunk is not None
+    assert (chunk.text, chunk.reasoning, chunk.finish_reason) == ("four", "Hm.", "stop")
+    assert chunk.usage == Usage(5, 4)
+    assert reader.is_complete(cleanly=True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"role": "assistant", "content": [3, None, []]},
+        {"candidates": [{"content": 3}]},
+        {"candidates": [{"content": {"parts": 3}}]},
+        {"object": "response", "output": [3, {"type": "message", "content": 3}, {"type": "reasoning"}]},
+        {"object": "response", "output": [], "incomplete_details": 3, "status": 3},
+    ],
+)
+def test_what_only_looks_like_another_api_holds_no_answer(body: dict[str, Any]) -> None:
+    with contextlib.suppress(CnaiError):
+        chunk = StreamReader().add(body)
+        assert chunk is None or chunk.text in ("", "3")
+
+
 @pytest.mark.parametrize(
     "message",
     [
