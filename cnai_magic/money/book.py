@@ -37,7 +37,7 @@ class Reconciliation:
             # The embedded gateway starts with the kernel: its count is compared from the start.
             self._counts.setdefault(charge.host, _Count(None, None, 0, Spend()))
         if charge.host in self._counts:
-            self._counts[charge.host].spend += Spend.of(charge)
+            self._counts[charge.host].spend = self._counts[charge.host].spend.with_charge(charge)
 
     def add_price(self, priced: Charge) -> None:
         """Count the price of a charge that was counted without one."""
@@ -89,7 +89,7 @@ class SpendBook:
         """Enter one charge."""
         self.charges.append(charge)
         self._known_ids.add(charge.id)
-        self._totals[charge.demo] += Spend.of(charge)
+        self._totals[charge.demo] = self._totals[charge.demo].with_charge(charge)
         self.reconciliation.add(charge)
 
     def replace(self, charge: Charge, priced: Charge) -> None:

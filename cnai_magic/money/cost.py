@@ -163,14 +163,19 @@ class Spend:
     @classmethod
     def of(cls, charge: Charge) -> Spend:
         """Return the spend of one charge."""
-        nano = charge.cost.nano
-        return cls(
-            requests=1,
-            usage=charge.usage,
-            nano=nano or 0,
-            estimated_nano=(nano or 0) if charge.cost.estimated else 0,
-            unpriced_requests=int(nano is None),
-            unpriced_tokens=charge.usage.total_tokens if nano is None else 0,
+        return cls().with_charge(charge)
+
+    def with_charge(self, charge: Charge) -> Spend:
+        """Return the sum with one more charge."""
+        usage, cost = charge.usage, charge.cost
+        nano = cost.nano or 0
+        return Spend(
+            self.requests + 1,
+            self.usage + usage,
+            self.nano + nano,
+            self.estimated_nano + (nano if cost.estimated else 0),
+            self.unpriced_requests + (cost.nano is None),
+            self.unpriced_tokens + (usage.total_tokens if cost.nano is None else 0),
         )
 
     def __add__(self, other: Spend) -> Spend:

@@ -13,7 +13,8 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,21 @@ from .cost import Charge, Cost
 from .owners import get_own_file
 from .price import Price, cost_of
 
-__all__ = ["Journal", "dump_charge", "journal_of", "read_charge", "read_count", "read_journal"]
+__all__ = ["Journal", "dump_charges", "journal_of", "read_charge", "read_count", "read_journal"]
 
 # What is larger was not written by this program.
 _LARGEST = 64 * 1024 * 1024
-# What a charge is noted by.
+# The texts of a charge that are noted, in this order.
 _TEXTS = ("model", "conversation", "host", "notebook", "finish_reason", "answered_by")
-_COUNTS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Journal:
     """The notes of this process about one ledger, by the IDs of the charges; any thread may write.
 
+    A note is a list: ["open", charge, price], ["grown", ID, tokens, price], ["settled", charge] or
+    ["closed", IDs], where a charge is the values of `dump_charges`.
     There is one for all that use the ledger in this process, since it empties the file: see `journal_of`.
     A journal that cannot be written must not delay a question: nothing is raised.
     """
@@ -43,7 +47,7 @@ class Journal:
         self._folder = folder
         self._pid = os.getpid()
         # What is noted of each open request; a later note of how much has come replaces the one before.
-        self._open: dict[str, list[dict[str, Any]]] = {}
+        self._open: dict[str, list[list[Any]]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -51,19 +55,19 @@ class Journal:
         """Whether it is the journal of the process from which this one was forked."""
         return self._pid != os.getpid()
 
-    def open_all(self, charges: Iterable[Charge], price: Price | None) -> None:
+    def open_all(self, charges: Sequence[Charge], price: Price | None) -> None:
         """Note requests that are about to be sent, each as the charge it is if nothing more is noted."""
-        dumped = _dump_price(price)
-        self._write([(each.id, {"open": dump_charge(each), "price": dumped}) for each in charges])
+        amounts = _dump_price(price)
+        self._write([(each[0], ["open", each, amounts]) for each in dump_charges(charges)])
 
     def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
         """Note how many tokens of the answer have come so far, and the price if it is known by now."""
-        note = {"grown": charge_id, "tokens": completion_tokens, "price": _dump_price(price)}
-        self._write([(charge_id, note)])
+        note = ["grown", charge_id, completion_tokens, _dump_price(price)]
+        self._write([(charge_id, note)], grown=True)
 
-    def settle_all(self, charges: Iterable[Charge]) -> None:
+    def settle_all(self, charges: Sequence[Charge]) -> None:
         """Note what requests cost, in place of what was noted before."""
-        self._write([(each.id, {"settled": dump_charge(each)}) for each in charges])
+        self._write([(each[0], ["settled", each]) for each in dump_charges(charges)])
 
     def close_all(self, charge_ids: Iterable[str]) -> None:
         """Forget requests; with the last one the file is emptied."""
@@ -71,27 +75,27 @@ class Journal:
         with self._lock, suppress(OSError):
             known = [] if self.lost else [each for each in charge_ids if self._open.pop(each, None)]
             if known and self._open:
-                self._append([{"closed": known}])
+                self._append([["closed", known]])
             elif known:
                 os.ftruncate(get_own_file(self._folder), 0)
 
-    def _write(self, notes: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    def _write(self, notes: Sequence[tuple[str, list[Any]]], *, grown: bool = False) -> None:
         # A journal that cannot be written costs no answer: it only serves after the death of this process.
         with self._lock, suppress(OSError):
             if self.lost:
                 return  # a fork has none of these requests
             for charge_id, note in notes:
-                before = self._open.get(charge_id, [])[:1] if "grown" in note else []
+                before = self._open.get(charge_id, [])[:1] if grown else []
                 self._open[charge_id] = [*before, note]
-            self._append(note for _, note in notes)
+            self._append([note for _, note in notes])
 
-    def _append(self, notes: Iterable[dict[str, Any]]) -> None:
+    def _append(self, notes: Sequence[list[Any]]) -> None:
         file = get_own_file(self._folder)
         if os.fstat(file).st_size == 0:
             # Somebody may have emptied the file, or the folder.
             notes = [note for each in self._open.values() for note in each]
         # A line end first: a full disk may have left half a line.
-        os.write(file, b"\n" + json.dumps(list(notes)).encode())
+        os.write(file, b"\n" + json.dumps(notes).encode())
 
 
 _journals: dict[tuple[int, Path], Journal] = {}
@@ -99,7 +103,8 @@ _journals: dict[tuple[int, Path], Journal] = {}
 
 def journal_of(folder: Path) -> Journal:
     """Return the journal of this process for the ledger whose owners have their files in this folder."""
-    return _journals.setdefault((os.getpid(), folder), Journal(folder))
+    place = os.getpid(), folder
+    return _journals.get(place) or _journals.setdefault(place, Journal(folder))
 
 
 def read_journal(descriptor: int) -> list[Charge]:
@@ -115,22 +120,25 @@ def read_journal(descriptor: int) -> list[Charge]:
     except OSError:
         return []
     for note in _read_notes(lines):
-        with suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            if "open" in note:
-                charge = read_charge(note["open"])
-                prices[charge.id] = _read_price(note["price"])
+        with suppress(ValueError, TypeError, LookupError, OverflowError, RecursionError):
+            kind, *values = note
+            if kind == "open":
+                dumped, price = values
+                charge = read_charge(dumped)
+                prices[charge.id] = _read_price(price)
                 charges[charge.id] = charge
-            elif "settled" in note:
-                charge = read_charge(note["settled"])
+            elif kind == "settled":
+                charge = read_charge(*values)
                 charges[charge.id] = charge
                 prices.pop(charge.id, None)
-            elif note.get("grown") in prices:
-                charge = charges[note["grown"]]
-                prices[charge.id] = _read_price(note["price"])
-                usage = replace(charge.usage, completion_tokens=read_count(note["tokens"]))
-                charges[charge.id] = replace(charge, usage=usage)
-            else:
-                for closed in note["closed"]:
+            elif kind == "grown" and values[0] in prices:
+                charge_id, tokens, price = values
+                prices[charge_id] = _read_price(price)
+                charge = charges[charge_id]
+                usage = replace(charge.usage, completion_tokens=read_count(tokens))
+                charges[charge_id] = replace(charge, usage=usage)
+            elif kind == "closed":
+                for closed in values[0]:
                     charges.pop(closed, None)
     return [
         _mark_lost(charge, prices[charge.id]) if charge.id in prices else charge
@@ -162,51 +170,48 @@ def _read_price(amounts: list[Any] | None) -> Price | None:
     return Price(read_count(prompt), read_count(output), None if cached is None else read_count(cached))
 
 
-def dump_charge(charge: Charge) -> dict[str, Any]:
-    """Return a charge as what JSON can hold, without keys."""
-    # Written out: it is done twice for each request, and by loops over the names it takes twice as long.
-    usage, cost = charge.usage, charge.cost
-    where_asked = (charge.model, charge.conversation, charge.host, charge.notebook)
-    texts = hide_keys_in((*where_asked, charge.finish_reason, charge.answered_by))
-    model, conversation, host, notebook, finish_reason, answered_by = texts
-    return {
-        "id": charge.id,
-        "time": charge.time.isoformat(),
-        "model": model,
-        "conversation": conversation,
-        "host": host,
-        "notebook": notebook,
-        "finish_reason": finish_reason,
-        "answered_by": answered_by,
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "usage_estimated": usage.estimated,
-        "nano": cost.nano,
-        "cost_estimated": cost.estimated,
-        "demo": charge.demo,
-    }
+def dump_charges(charges: Sequence[Charge]) -> list[list[Any]]:
+    """Return charges as what JSON can hold, without keys; each begins with its ID."""
+    # One search for keys in the texts of all; written out, as it is done for each request of a table.
+    texts = iter(hide_keys_in([text for each in charges for text in _list_texts(each)]))
+    return [
+        [
+            each.id,
+            (each.time - _EPOCH) // _MICROSECOND,
+            *islice(texts, len(_TEXTS)),
+            each.usage.prompt_tokens,
+            each.usage.completion_tokens,
+            each.usage.reasoning_tokens,
+            each.usage.cached_tokens,
+            each.usage.estimated,
+            each.cost.nano,
+            each.cost.estimated,
+            each.demo,
+        ]
+        for each in charges
+    ]
 
 
-def read_charge(record: dict[str, Any]) -> Charge:
-    """Return the charge of a record; raises ValueError, TypeError or KeyError for what is not one."""
-    if not all(isinstance(record[name], str) for name in ("id", *_TEXTS)) or not record["id"]:
-        raise ValueError("not the record of a charge")
-    nano = record["nano"]
+def _list_texts(charge: Charge) -> tuple[str, ...]:
+    where_asked = charge.model, charge.conversation, charge.host, charge.notebook
+    return *where_asked, charge.finish_reason, charge.answered_by
+
+
+def read_charge(values: Sequence[Any]) -> Charge:
+    """Return the charge of these values; raises ValueError, TypeError or OverflowError for others."""
+    charge_id, time, *texts = values[: 2 + len(_TEXTS)]
+    *counts, usage_estimated, nano, cost_estimated, demo = values[2 + len(_TEXTS) :]
+    if not all(isinstance(each, str) for each in (charge_id, *texts)) or not charge_id:
+        raise ValueError("not the values of a charge")
+    prompt, completion, reasoning, cached = map(read_count, counts)
     return Charge(
-        **{name: record[name] for name in _TEXTS},
-        id=record["id"],
-        time=datetime.fromisoformat(record["time"]).astimezone(),
-        usage=_read_usage(record),
-        cost=Cost(None if nano is None else read_count(nano), bool(record["cost_estimated"])),
-        demo=bool(record["demo"]),
+        **dict(zip(_TEXTS, texts, strict=True)),
+        id=charge_id,
+        time=(_EPOCH + read_count(time) * _MICROSECOND).astimezone(),
+        usage=Usage(prompt, completion, reasoning, cached, bool(usage_estimated)),
+        cost=Cost(None if nano is None else read_count(nano), bool(cost_estimated)),
+        demo=bool(demo),
     )
-
-
-def _read_usage(record: dict[str, Any]) -> Usage:
-    prompt, completion, reasoning, cached = (read_count(record[name]) for name in _COUNTS)
-    return Usage(prompt, completion, reasoning, cached, bool(record["usage_estimated"]))
 
 
 def read_count(value: object) -> int:

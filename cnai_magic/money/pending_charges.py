@@ -252,7 +252,7 @@ class PendingCharges:
             self.forget(each.id for each in charges)
             for each in charges:
                 if (key := (each.notebook, each.demo)) in self._sums:
-                    self._sums[key] += Spend.of(each)
+                    self._sums[key] = self._sums[key].with_charge(each)
 
     def _set_price(self, entry: Entry) -> None:
         """Price a charge whose price has been found after its answer."""

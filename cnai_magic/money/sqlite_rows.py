@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import Any
 
 from ..api.token_usage import Usage
@@ -19,7 +21,7 @@ __all__ = [
     "find_day_start",
     "to_charge",
     "to_record",
-    "to_row",
+    "to_rows",
     "to_spend",
     "to_text",
     "to_value",
@@ -80,26 +82,33 @@ ADDED = ", ".join(
 """SQL: what a sum becomes where another is added to it."""
 
 
-def to_row(charge: Charge, day: str = "") -> tuple[object, ...]:
-    """Return a charge as the values of COLUMNS: times in milliseconds, and `day` or the day it was asked."""
-    usage = charge.usage
-    local = charge.time.astimezone()
-    where_asked = (charge.model, charge.host, charge.conversation, charge.notebook)
-    texts = (*where_asked, charge.finish_reason, charge.answered_by)
-    return (
-        to_value(charge.id),
-        (local - _EPOCH) // _MILLISECOND,
-        day or local.date().isoformat(),
-        *map(to_value, hide_keys_in(texts)),
-        int(charge.demo),
-        usage.prompt_tokens,
-        usage.completion_tokens,
-        usage.reasoning_tokens,
-        usage.cached_tokens,
-        int(usage.estimated),
-        charge.cost.nano,
-        int(charge.cost.estimated),
-    )
+def to_rows(charges: Iterable[tuple[Charge, str]]) -> Iterator[tuple[object, ...]]:
+    """Yield charges as the values of COLUMNS: times in milliseconds, and a day, "" for that it was asked."""
+    given = list(charges)
+    # One search for keys in the texts of all.
+    texts = iter(hide_keys_in([text for charge, _ in given for text in _list_texts(charge)]))
+    for charge, day in given:
+        usage, cost = charge.usage, charge.cost
+        local = charge.time.astimezone()
+        yield (
+            to_value(charge.id),
+            (local - _EPOCH) // _MILLISECOND,
+            day or local.date().isoformat(),
+            *map(to_value, islice(texts, 6)),
+            int(charge.demo),
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.reasoning_tokens,
+            usage.cached_tokens,
+            int(usage.estimated),
+            cost.nano,
+            int(cost.estimated),
+        )
+
+
+def _list_texts(charge: Charge) -> tuple[str, str, str, str, str, str]:
+    where_asked = charge.model, charge.host, charge.conversation, charge.notebook
+    return *where_asked, charge.finish_reason, charge.answered_by
 
 
 def to_charge(row: tuple[object, ...]) -> Charge:
@@ -188,6 +197,8 @@ def to_spend(
 
 def to_value(text: str) -> str | bytes:
     """Return a text as SQLite can hold it: a file name that is not Unicode has lone surrogates."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -21,7 +21,7 @@ from .sqlite_rows import (
     ONE,
     SUM_COLUMNS,
     SUMMED,
-    to_row,
+    to_rows,
     to_spend,
     to_text,
     to_value,
@@ -45,7 +45,7 @@ def add_charges(connection: sqlite3.Connection, charges: Iterable[tuple[Charge, 
 
     `fold` is to follow, once for all that are entered together.
     """
-    connection.executemany(_INSERT, (to_row(charge, day) for charge, day in charges))
+    connection.executemany(_INSERT, to_rows(charges))
 
 
 def read_sums(

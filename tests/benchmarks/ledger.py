@@ -26,7 +26,7 @@ from cnai_magic.magics.spend import run_spend_command
 from cnai_magic.magics.spend_scope import read_overview
 from cnai_magic.money.cost import Charge, Cost
 from cnai_magic.money.ledger import Ledger
-from cnai_magic.money.sqlite_rows import COLUMNS, to_row
+from cnai_magic.money.sqlite_sums import add_charges
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
 from cnai_magic.settings import Cnai
@@ -73,12 +73,11 @@ def _large(path: Path, rows: int, rounds: int, server: ScriptedServer, without: 
     ledger = Ledger(path)
     ledger.day.set_limit(10**18)
     charge = Charge("deepseek-chat", "main", Usage(20, 8), Cost(54_000), host="cnaitoken.store")
-    marks = ", ".join("?" * len(to_row(charge)))
     with sqlite3.connect(path) as connection:
-        connection.executemany(
-            f"INSERT INTO charges ({COLUMNS}) VALUES ({marks})",
-            (to_row(replace(charge, id=str(n), notebook=f"/{n % 50}.ipynb")) for n in range(rows)),
-        )
+        for start in range(0, rows, 10_000):
+            numbers = range(start, min(rows, start + 10_000))
+            some = (replace(charge, id=str(n), notebook=f"/{n % 50}.ipynb") for n in numbers)
+            add_charges(connection, ((each, "") for each in some))
     connection.close()
     began = time.perf_counter()
     ledger.read_total()

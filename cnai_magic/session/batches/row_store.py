@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from ...api.token_usage import Usage
@@ -37,6 +37,8 @@ _COLUMNS = (
     "text, reasoning, model, finish_reason, note, seconds, prompt, completion, reasoned, cached, estimated, "
     "nano, cost_estimated, local"
 )
+# So many of them, at the beginning, are texts.
+_TEXTS = 5
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS row_answers (key BLOB NOT NULL PRIMARY KEY, time INTEGER NOT NULL, "
     f"name TEXT NOT NULL, charges TEXT NOT NULL, {_COLUMNS})",
@@ -50,8 +52,7 @@ _SCHEMA = (
 _asking: set[str] = set()
 
 
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
+class KeptAnswer(NamedTuple):
     """An answer of a row; `model` is the one that answered."""
 
     text: str
@@ -97,8 +98,14 @@ class RowStore:
         """Keep answers with their charges, by their keys; return whether they outlive this process now."""
         now = int(time.time())
         marks = ", ".join("?" * (4 + len(_COLUMNS.split(","))))
+        # One search for keys in the texts of all.
+        texts = iter(hide_keys_in([text for _, answer, _ in answers for text in _list_texts(answer)]))
         rows = [
-            (key, now, find_name(charges[-1].id), dump_charges(charges), *_write_answer(answer))
+            (
+                *(key, now, find_name(charges[-1].id), dump_charges(charges)),
+                *islice(texts, _TEXTS),
+                *_list_facts(answer),
+            )
             for key, answer, charges in answers
         ]
 
@@ -215,14 +222,19 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _write_answer(answer: KeptAnswer) -> tuple[Any, ...]:
+def _list_texts(answer: KeptAnswer) -> Iterator[str]:
+    texts = answer.text, answer.reasoning, answer.model, answer.finish_reason, answer.note
+    return map(replace_surrogates, texts)
+
+
+def _list_facts(answer: KeptAnswer) -> tuple[Any, ...]:
     usage, cost = answer.usage, answer.cost
-    texts = (answer.text, answer.reasoning, answer.model, answer.finish_reason, answer.note)
-    counts = (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, usage.cached_tokens)
     return (
-        *hide_keys_in([replace_surrogates(each) for each in texts]),
         answer.seconds,
-        *counts,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.reasoning_tokens,
+        usage.cached_tokens,
         usage.estimated,
         None if cost.nano is None else str(cost.nano),
         cost.estimated,
