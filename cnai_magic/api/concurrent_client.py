@@ -189,11 +189,11 @@ class ConcurrentClient:
         text = response.body.decode("utf-8", "replace")
         if not text.startswith("{") or self._requester.key.hide_in(text) != text:
             return None
-        reader = StreamReader()
         try:
             body = parse_event(text)
             if (plain := read_plain_answer(body)) is not None:
                 return plain
+            reader = StreamReader()
             chunk = reader.add(body)
         except CnaiError:
             return None

@@ -136,6 +136,8 @@ def find_answering_model(asked: str, named: str) -> str:
     Differences of case, Google's `models/` and a provider's name that the answer leaves out do not count. A
     date, an alias (`-latest`) and a provider's name that the answer adds do: they say which model it was.
     """
+    if named == asked:
+        return ""
     named = " ".join("".join(each if each.isprintable() else " " for each in named).split())
     named = named[:LONGEST_NAME]
     wanted, got = (name.strip().casefold().removeprefix("models/") for name in (asked, named))

@@ -14,7 +14,7 @@ from typing import Any
 
 from .messages import Message
 from .token_usage import Usage
-from .tokens import bound_tokens, estimate_tokens
+from .tokens import bound_tokens, estimate_tokens, limit_estimate
 
 __all__ = ["COUNTED", "complete_usage", "estimate_usage", "read_usage"]
 
@@ -91,7 +91,7 @@ def _find_counts(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         value = place.get(name)
         if type(value) is dict:  # not Mapping: a look at an abstract class costs ten times as much
             inner = value.get("usage") or value.get("tokens") or value.get("billed_units")
-            yield inner if isinstance(inner, Mapping) else value
+            yield inner if type(inner) is dict else value
     if "prompt_eval_count" in place or "eval_count" in place:
         yield place
 
@@ -227,16 +227,17 @@ def complete_usage(
 
 
 def _is_surely_plausible(usage: Usage, messages: Sequence[Message], answer: str) -> bool:
-    """Return whether the counts are plausible by the mere length of the answer, as nearly all are.
+    """Return whether the counts are plausible by the mere length of the texts, as nearly all are.
 
-    To estimate the tokens of each answer would be a twentieth of what one of many rows costs.
+    To estimate the tokens of each would be a tenth of what one of many rows costs.
     """
     completion = usage.completion_tokens
     if usage.estimated or not 0 < completion <= _LONGEST_ANSWER:
         return False
-    most = len(answer) * (1 if answer.isascii() else 2)  # as no character has a greater weight
-    prompt = sum(map(attrgetter("text_tokens"), messages))
-    return _FEWEST * completion >= most and _is_plausible(usage.prompt_tokens, prompt, _LONGEST_PROMPT)
+    prompt = sum(map(attrgetter("text_tokens_limit"), messages))
+    return _FEWEST * completion >= limit_estimate(answer) and _is_plausible(
+        usage.prompt_tokens, prompt, _LONGEST_PROMPT
+    )
 
 
 def _is_plausible(count: int, estimate: int, most: int) -> bool:

@@ -162,12 +162,12 @@ class JSONQuestion:
             return (whole if first is None else _add_note(whole, _REPAIRED)), None
         ended = {**_CUT, **_FILTERED}.get(received.finish_reason, "")
         kept = _add_note(whole, ended or (_NOT_REPAIRED if first is not None else ""))
-        return replace(kept, finish_reason="invalid"), _make_error(received, problem)
+        return kept._replace(finish_reason="invalid"), _make_error(received, problem)
 
     def give_up(self, error: BaseException) -> tuple[Received, CnaiError | None]:
         """Return the first answer as it is kept where the request to correct it brought nothing."""
         assert self.first is not None, "there is an answer to be corrected"
-        first = replace(self.first, finish_reason="invalid", charges=(), free=(), tokens=TokenBudget())
+        first = self.first._replace(finish_reason="invalid", charges=(), free=(), tokens=TokenBudget())
         if not isinstance(error, CnaiError):
             return first, None
         why = f"{self._problem}; the request to correct it failed: {error.what}"
@@ -201,4 +201,4 @@ def _find_limit(received: Received) -> NextStep:
 
 
 def _add_note(received: Received, remark: str) -> Received:
-    return replace(received, note=" · ".join(filter(None, (remark, received.note))))
+    return received._replace(note=" · ".join(filter(None, (remark, received.note))))

@@ -302,7 +302,7 @@ class PendingReply:
         received = sent.sum_up(finish_reason)
         if self._beginning is None:
             return received
-        return replace(received, text=self._beginning.complete(received.text, sent.reader))
+        return received._replace(text=self._beginning.complete(received.text, sent.reader))
 
     # -- waiting --------------------------------------------------------------------------------
 

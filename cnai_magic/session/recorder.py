@@ -112,7 +112,7 @@ class Recorder:
         if not received.thinking or remark in self._remarked:
             return received
         self._remarked.add(remark)
-        return replace(received, note=" · ".join(filter(None, (received.note, received.thinking))))
+        return received._replace(note=" · ".join(filter(None, (received.note, received.thinking))))
 
     def charge(self, received: Received) -> None:
         """Charge for the requests that were sent for an answer, whatever came of it."""

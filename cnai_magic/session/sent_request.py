@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
 
 from ..api.logprobs import TokenProbability
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Received", "RequestCharges", "SentRequest", "join_received"]
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """An answer, or what arrived of it, whatever ended it.
 
     `request` was sent, and `tokens` held for it. `answered_by` is the model that the server names, where it
@@ -66,8 +64,7 @@ class Received:
 
 def join_received(first: Received, second: Received) -> Received:
     """Return the second answer with the tokens, the cost and the time of both."""
-    return replace(
-        second,
+    return second._replace(
         reasoning=second.reasoning or first.reasoning,
         thinking=second.thinking or first.thinking,
         usage=first.usage + second.usage,
@@ -124,13 +121,16 @@ class RequestCharges:
 
     def list_free(self, posts: _Posts) -> list[str]:
         """Return the IDs of the requests that the server refused, or never got."""
+        if posts.posts == 1 and posts.sent:
+            return []
         charged = {*posts.abandoned, *([posts.posts] if posts.sent else [])}
         return [self._name_post(number) for number in range(1, posts.posts + 1) if number not in charged]
 
-    def charge_prompt(self, number: int, finish_reason: str = "lost") -> Charge:
-        """Return the charge of a request of which no answer has come."""
-        usage = Usage(self._request.prompt_tokens, 0, estimated=True)
-        return self._make_charge(number, usage, finish_reason)
+    def charge_prompt(self, number: int, finish_reason: str = "lost", *, roughly: bool = False) -> Charge:
+        """Return the charge of a request of which no answer has come; `roughly` is for one of very many."""
+        tokens = self._request.rough_prompt_tokens if roughly else self._request.prompt_tokens
+        usage = Usage(tokens, 0, estimated=True)
+        return self._make_charge(number, usage, cost_of(usage, self._question.lookup.price), finish_reason)
 
     def sum_up(
         self,
@@ -156,7 +156,8 @@ class RequestCharges:
         answered_by = find_answering_model(request.model, came.model)
         charges = [self.charge_prompt(number, "failed") for number in posts.abandoned]
         if sent:
-            charges.append(self._make_charge(posts.posts, usage, reason, answered_by))
+            cost = cost_of(usage, lookup.price)
+            charges.append(self._make_charge(posts.posts, usage, cost, reason, answered_by))
         return Received(
             question=question,
             request=request,
@@ -177,13 +178,15 @@ class RequestCharges:
             logprobs=came.logprobs,
         )
 
-    def _make_charge(self, number: int, usage: Usage, finish_reason: str, answered_by: str = "") -> Charge:
+    def _make_charge(
+        self, number: int, usage: Usage, cost: Cost, finish_reason: str, answered_by: str = ""
+    ) -> Charge:
         question = self._question
         return Charge(
             model=self._request.model,
             conversation=question.options.charged_as if question.options.once else question.conversation.name,
             usage=usage,
-            cost=cost_of(usage, question.lookup.price),
+            cost=cost,
             demo=question.demo,
             id=self._name_post(number),
             time=self._started,
@@ -250,7 +253,7 @@ class SentRequest:
             seconds=seconds,
         )
         thinking = self._describe_thinking(came, received.usage)
-        return replace(received, thinking=thinking, first_token_after=reader.first_token_after)
+        return received._replace(thinking=thinking, first_token_after=reader.first_token_after)
 
     def _describe_thinking(self, came: Chunk, usage: Usage) -> str:
         """Return what a person should know whose level of thinking had no effect, "" if it had one."""

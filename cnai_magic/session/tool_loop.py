@@ -96,7 +96,7 @@ class ToolLoop:
         described = {name: tool.about for name, tool in self._tools.items()}
         found = find_written_calls(received.text, described, bare=not self._asks_json)
         if found is not None:
-            return replace(received, text=found[0]), found[1]
+            return received._replace(text=found[0]), found[1]
         if mentions_call(received.text):
             received = _add_note(_UNREADABLE, received)
         return received, None
@@ -150,15 +150,14 @@ class ToolLoop:
         """
         if received is None:
             assert self._before is not None, "an answer with calls came before"
-            received = replace(self._before, finish_reason="", charges=(), free=(), tokens=TokenBudget())
+            received = self._before._replace(finish_reason="", charges=(), free=(), tokens=TokenBudget())
         elif self._before is not None:
             received = join_received(self._before, received)
             received = _add_note(f"{self._steps + 1} requests", received)
         if finish_reason and received.finish_reason not in _NOT_RUN:
-            received = replace(received, finish_reason=finish_reason)
-        return replace(
-            received, steps=tuple(kept for _, kept in self._sent), call_seconds=tuple(self._seconds)
-        )
+            received = received._replace(finish_reason=finish_reason)
+        steps = tuple(kept for _, kept in self._sent)
+        return received._replace(steps=steps, call_seconds=tuple(self._seconds))
 
     @property
     def ran(self) -> bool:
@@ -193,7 +192,7 @@ class ToolLoop:
 
 
 def _add_note(remark: str, received: Received) -> Received:
-    return replace(received, note=" · ".join(filter(None, (remark, received.note))))
+    return received._replace(note=" · ".join(filter(None, (remark, received.note))))
 
 
 def _write_error(why: str) -> str:

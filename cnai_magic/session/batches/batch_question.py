@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
@@ -182,7 +182,7 @@ class BatchQuestion:
     async def _send(self) -> Chunk:
         """Send the request until it is answered; raises the CnaiError for which it is not sent again."""
         gate, shared = self._gate, self._shared
-        tries, refused = 0, RefusedRequest(gate)
+        tries, refused = 0, None
         while True:
             began = await gate.enter()
             try:
@@ -203,6 +203,7 @@ class BatchQuestion:
                 if is_overload(error) and not self._exchange.begun:
                     # The gate has all of them wait, and says when that ends; but of a request that is refused
                     # again and again, while others are answered, it is the request.
+                    refused = refused or RefusedRequest(gate)
                     gate.slow_down(began, error)
                     refused.count()
                     if not shared.sending.retries or gate.gave_up or refused.alone:
@@ -236,7 +237,8 @@ class BatchQuestion:
         shared, exchange = self._shared, self._exchange
         if shared.client.takes(self._request):
             number = exchange.begin_post()
-            await shared.outbox.note(self._charges.charge_prompt(number), self._job.question.lookup)
+            charge = self._charges.charge_prompt(number, roughly=True)
+            await shared.outbox.note(charge, self._job.question.lookup)
             chunk = await shared.client.post(self._request, exchange)
             if chunk is not None:
                 return chunk
@@ -328,9 +330,11 @@ class BatchQuestion:
     def _sum_up(self, chunk: Chunk, finish_reason: str) -> Received:
         """Return what has come of the request, as facts."""
         request, charges = self._request, self._charges
+        if chunk.finish_reason != finish_reason:
+            chunk = chunk._replace(finish_reason=finish_reason)
         received = charges.sum_up(
             self._exchange,
-            chunk._replace(finish_reason=finish_reason),
+            chunk,
             self._count_usage(chunk),
             self._held,
             request,
@@ -339,9 +343,9 @@ class BatchQuestion:
         )
         if request.prefix and received.text:
             text = JoinedText(request.prefix).join(received.text, exact=self._exchange.prefix_taken)
-            received = replace(received, text=text)
+            received = received._replace(text=text)
         if (think := request.parameters.get("think")) is not None and self._exchange.sent:
-            received = replace(received, thinking=self._describe_thinking(think, received))
+            received = received._replace(thinking=self._describe_thinking(think, received))
         return received
 
     def _describe_thinking(self, think: ParameterValue, received: Received) -> str:

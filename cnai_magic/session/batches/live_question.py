@@ -7,7 +7,6 @@ the server), leaves the others alone, and loses neither what arrived nor its cha
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from functools import partial
 
 from ...api.messages import Chunk
@@ -98,5 +97,5 @@ class LiveQuestion(BatchQuestion):
             finish_reason = "stopped"
         came, _ = live.arriving.sum_up(self._request.sent_messages)
         received = super()._sum_up(came, finish_reason)
-        self._kept = replace(received, first_token_after=live.first_token_after)
+        self._kept = received._replace(first_token_after=live.first_token_after)
         return self._kept
