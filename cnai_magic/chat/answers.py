@@ -265,18 +265,21 @@ class Answers(Sequence[RowAnswer]):
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_retry": None, "_judge": None}
 
-    def to_frame(self) -> Any:
+    def to_frame(self, *, rows: bool = True) -> Any:
         """Return a DataFrame with a row for each answer; see `RowAnswer.to_dict`.
+
+        With `rows` False it is without the columns of the rows, so that it can be joined to their DataFrame.
 
         It is one of polars where polars is imported and pandas is not, else one of pandas. Rows of a
         DataFrame of pandas keep its index, so that a column can be assigned to it. Raises InputError where
         neither can be imported.
 
             df["answer"] = answers.to_frame()["answer"]
+            df.join(answers.to_frame(rows=False))
         """
-        rows = [each.to_dict() for each in self._rows]
+        found = [(each if rows else replace(each, row={})).to_dict() for each in self._rows]
         return make_frame(
-            {name: [row.get(name) for row in rows] for name in _list_columns(rows)},
+            {name: [row.get(name) for row in found] for name in _list_columns(found)},
             "install it, or read the rows",
             self._labels,
         )

@@ -43,14 +43,14 @@ class Comparison(Sequence[ComparedAnswer]):
     def __init__(
         self,
         answers: Sequence[ComparedAnswer],
-        keep: Callable[[UndecidedTurn, str], tuple[KernelConversation, Turn]],
+        keep: Callable[[UndecidedTurn, str], tuple[KernelConversation, Turn]] | None,
         judge: Judge | None = None,
         turn: UndecidedTurn | None = None,
         retry: Retry | None = None,
     ) -> None:
         self._answers = answers
         self._retry = retry
-        self._check: Callable[[ComparedAnswer], ComparedAnswer] = lambda answer: answer
+        self._check: Callable[[ComparedAnswer], ComparedAnswer] | None = None
         self._keep = keep
         self._judge = judge
         self.turn = turn
@@ -215,7 +215,8 @@ class Comparison(Sequence[ComparedAnswer]):
         before = () if self.turn is None else self.turn.attempts
         attempts = sorted((*before, *turn.attempts), key=lambda each: numbers[each.id])
         self.turn = replace(self.turn or turn, attempts=tuple(attempts))
-        self._answers = [self._check(each) if each.number in new else each for each in self._answers]
+        if (check := self._check) is not None:
+            self._answers = [check(each) if each.number in new else each for each in self._answers]
 
     def _keep_verdicts(self, verdicts: Sequence[Verdict | None]) -> None:
         """Let the attempts of the turn, undecided or kept, have what the judge thinks of them."""
@@ -262,6 +263,12 @@ class Comparison(Sequence[ComparedAnswer]):
             )
         if found[0].failed or not found[0].text:
             raise InputError("an empty answer cannot be kept", next_step="keep another one")
+        if self._keep is None:
+            raise InputError(
+                "what asked for these answers is not there any more",
+                why="so none of them can be kept",
+                next_step="ask in all ways once more",
+            )
         if self.kept_in is not None and self.is_decided:
             raise self._explain_kept(found[0], *self.kept_in)
         assert self.turn is not None, "an answer came"
@@ -293,6 +300,11 @@ class Comparison(Sequence[ComparedAnswer]):
         return make_frame(
             {name: [row.get(name) for row in rows] for name in names}, "install it, or read the rows"
         )
+
+    def __getstate__(self) -> dict[str, object]:
+        # What asks, keeps and shows is of one process.
+        hooks = dict.fromkeys(("_keep", "_judge", "_retry", "_check", "when_kept", "when_asked", "kept_in"))
+        return {**self.__dict__, **hooks}
 
     @property
     def summary(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -135,6 +136,17 @@ def test_without_a_limit_of_their_own_they_share_what_is_left(
     session.settings.budget = 0.002
     assert len(session.compare("Hi?", times=3).replies) == 3
     assert {request.json()["max_tokens"] for request in server.requests} == {256}
+
+
+def test_answers_are_pickled_without_what_asked_for_them(server: ScriptedServer, session: Session) -> None:
+    server.reply(failure(500, "broken"))
+    comparison = session.compare("Hi?", times=2, parallel=1).expect("yes")
+    saved = pickle.loads(pickle.dumps(comparison))
+    assert saved.to_text() == comparison.to_text()
+    assert saved.best(lambda reply: len(reply.text)).text == "yes"
+    for act in (saved.retry, lambda: saved.keep(2)):
+        with pytest.raises(InputError, match="not there any more"):
+            act()
 
 
 @pytest.mark.parametrize(

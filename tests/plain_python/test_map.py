@@ -510,6 +510,9 @@ def test_what_is_missing_is_an_empty_text_and_said_once(folder: Path, gateway: F
     assert list(answers[0].row) == ["word", "n"]
     came = frame.assign(answer=answers.expect("SAY").to_frame()["answer"])
     assert came["answer"].to_dict() == {1: "SAY  2.", 2: "SAY  3.", 3: "SAY B 4."}
+    joined = frame.join(answers.to_frame(rows=False))
+    assert list(joined)[2:] == ["answer", "tokens", "cost", "ended", "error"]
+    assert joined["answer"].to_dict() == came["answer"].to_dict()
 
 
 def test_that_a_level_of_thinking_had_no_effect_is_said_once(folder: Path, server: ScriptedServer) -> None:
