@@ -304,7 +304,10 @@ class Comparison(Sequence[ComparedAnswer]):
     def __getstate__(self) -> dict[str, object]:
         # What asks, keeps and shows is of one process.
         hooks = dict.fromkeys(("_keep", "_judge", "_retry", "_check", "when_kept", "when_asked", "kept_in"))
-        return {**self.__dict__, **hooks}
+        return {**self.__dict__, **hooks, "door": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, door=PYTHON)
 
     @property
     def summary(self) -> str:
