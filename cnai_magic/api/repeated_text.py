@@ -22,6 +22,7 @@ class RepeatedText:
     def __init__(self) -> None:
         self._watching = True
         self._pieces: list[str] = []
+        self._size = 0
         # All of the text so far, where each delta has that; the second delta, if it may be the first such.
         self._whole = self._second = ""
 
@@ -29,6 +30,7 @@ class RepeatedText:
         """Return what is new in a delta; a second one that may repeat the first waits for the third."""
         if not self._watching and len(delta) < _LONG:
             self._pieces.append(delta)  # nearly every delta of an answer
+            self._size += len(delta)
             return delta
         if self._whole:
             return self._extend(delta)
@@ -59,6 +61,7 @@ class RepeatedText:
     def _add(self, delta: str) -> str:
         if delta:
             self._pieces.append(delta)
+            self._size += len(delta)
         return delta
 
     def _extend(self, delta: str) -> str:
@@ -69,12 +72,9 @@ class RepeatedText:
 
     def _is_all(self, delta: str) -> bool:
         """Return whether a delta is all that has come, once more."""
-        return (
-            len(delta) >= _LONG
-            and len(self._pieces) >= _FEWEST
-            and delta.startswith(self._pieces[0])
-            and delta == "".join(self._pieces)
-        )
+        if len(delta) != self._size or len(self._pieces) < _FEWEST:
+            return False
+        return delta == "".join(self._pieces)
 
 
 def _may_extend(first: str, second: str) -> bool:

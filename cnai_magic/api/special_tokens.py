@@ -27,7 +27,6 @@ _BOX_MARK = "_of_box|>"
 _BOX = re.compile(
     f"(?<![{_OPENING}{_EITHER}])(?:{'|'.join(map(re.escape, _BOXES))})(?![{_CLOSING}{_EITHER}])"
 )
-_AT_END = re.compile(rf"(?:\s*(?:{'|'.join(map(re.escape, _ENDS))}))+\s*\Z", re.IGNORECASE)
 
 
 class SpecialTokens:
@@ -37,21 +36,35 @@ class SpecialTokens:
     """
 
     def __init__(self) -> None:
-        self.held = ""
         self.before = ""
+        self._leaked: list[str] = []
+        self._half = ""
         self._struck = False
+
+    @property
+    def held(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._half or self._leaked)
 
     def strip(self, piece: str, *, ended: bool = False) -> str:
         """Return what is decided of the text; all of it where it has `ended`."""
-        text, half = self.held + piece, ""
+        text, self._half = self._half + piece, ""
         if not ended:
             kept = _measure_half(text)
-            text, half = text[: len(text) - kept], text[len(text) - kept :]
+            text, self._half = text[: len(text) - kept], text[len(text) - kept :]
+        if self._leaked:
+            if _find_run(text) == 0:
+                # Some models end without an end.
+                self._leaked.append(text)
+                return ""
+            text = "".join((*self._leaked, text))
+            self._leaked.clear()
         self._struck = self._struck or _STRUCK in text
-        found, leaked = _AT_END.search(text), ""
-        if found is not None and self._is_leaked(found[0], self.before + text[: found.start()]):
-            text, leaked = text[: found.start()], found[0]
-        self.held = "" if ended else leaked + half
+        start = _find_run(text)
+        if start < len(text) and self._is_leaked(text[start:], self.before + text[:start]):
+            text, leaked = text[:start], text[start:]
+            if not ended:
+                self._leaked.append(leaked)
         if _BOX_MARK in text:
             before = self.before[-1:]  # which may be a quote
             text = _BOX.sub("", before + text)[len(before) :]
@@ -68,6 +81,18 @@ class SpecialTokens:
             return "\n" in gap and not text.endswith((":", "："))
         opens = text[-1:] in _OPENING or (text[-1:] in _EITHER and not text[-2:-1].strip())
         return bool(text) and not opens
+
+
+def _find_run(text: str) -> int:
+    """Return where the tokens at the end begin, with the white space around them; its length for none."""
+    place = start = len(text)
+    while True:
+        while start and text[start - 1].isspace():
+            start -= 1
+        token = next((each for each in _ENDS if text[max(start - len(each), 0) : start].lower() == each), "")
+        if not token:
+            return start if place < len(text) or not start else len(text)
+        place = start = start - len(token)
 
 
 def _measure_half(text: str) -> int:

@@ -65,3 +65,8 @@ def test_thought_and_answer_are_each_taken_once() -> None:
     stream += [delta(f"<think>{thought}</think>{TEXT}"[:end]) for end in (3, 12, 30, 60)]
     found = read_stream(b"".join(map(event, [*stream, delta(finish="stop"), "[DONE]"])))
     assert (found.text, found.reasoning, found.finish_reason) == (TEXT, 2 * thought, "stop")
+
+
+def test_many_long_deltas_that_begin_alike_cost_linear_time() -> None:
+    rows = ["|", *(f"| {number} | {'cell ' * 20}|\n" for number in range(20_000))]
+    assert join(rows) == "".join(rows)

@@ -78,6 +78,7 @@ BEHIND_WORDS = {
     '"{{\\"password\\": \\"{}\\", \\"user\\": \\"ada\\"}}"': "hunter2",
     "'db:\\n  password: {}\\n'": "hunter2x",
     "[default]\naws_secret_access_key = {}": letters(40),
+    "pd.DataFrame({{'user': ['ann'], 'password': [{}]}})": "'hunter2', 'correct horse'",
     "mysql --user ada --password={} db": "hunter2x",
     "['mysql', '--password', '{}']": "hunter2x",
     "curl -s -u ada:{} https://x.example": "hunter2",

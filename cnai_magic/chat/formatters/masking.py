@@ -134,6 +134,8 @@ _ASSIGNED = (
         rf"({_NAME}\d*[\"']?{_SIGN}\s*')(?:\\.|[^'\\\n]){{4,}}(?=')",
         re.IGNORECASE,
     ),
+    # Several in a list.
+    re.compile(rf"({_NAME}\d*[\"']?{_SIGN}\s*\[)(?=[\"'])[^\]\n]{{4,2000}}(?=\])", re.IGNORECASE),
     # JSON within a text that is quoted itself.
     re.compile(
         rf"({_NAME}\d*\\+[\"']\s*:\s*\\+[\"'])[^\"'\\\n]{{4,}}(?=\\+[\"'])",
