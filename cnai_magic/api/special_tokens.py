@@ -53,7 +53,7 @@ class SpecialTokens:
             kept = _measure_half(text)
             text, self._half = text[: len(text) - kept], text[len(text) - kept :]
         if self._leaked:
-            if _find_run(text) == 0:
+            if _find_run(text) == 0 or not text.strip():
                 # Some models end without an end.
                 self._leaked.append(text)
                 return ""
@@ -91,7 +91,7 @@ def _find_run(text: str) -> int:
             start -= 1
         token = next((each for each in _ENDS if text[max(start - len(each), 0) : start].lower() == each), "")
         if not token:
-            return start if place < len(text) or not start else len(text)
+            return start if place < len(text) else place
         place = start = start - len(token)
 
 
