@@ -38,7 +38,7 @@ _MOST_CHARACTERS = 200
 def mask_held_secrets(text: str, value: object) -> str:
     """Return the text of a value with `MASK` for what it holds under a secret's name."""
     search = _Search()
-    value = _read_json(value) if isinstance(value, str) else value
+    value = _read_json(str.__str__(value)) if issubclass(type(value), str) else value
     found = {each for each in search.look_into(value, depth=0) if each in text}
     secrets = (each for each in found if not (_PLAIN_WORD.fullmatch(each) and each in search.words))
     for secret in sorted(secrets, key=len, reverse=True):
