@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,31 @@ from cnai_magic import redaction as safety
 from tests.forked_kernels import forked_kernels
 from tests.servers import ScriptedServer
 
+try:
+    import fcntl
+except ImportError:  # On Windows.
+    fcntl = None  # type: ignore[assignment]
+
 _BROWSER = "tests/browser/"
 
 # jsonschema, and nbformat with it, would build its grammar at each start for 1.5 s; notebooks hold no IRIs.
 _GRAMMAR = "rfc3987_syntax"
 sys.modules[_GRAMMAR] = None  # type: ignore[assignment]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Let the first of several workers compile all tests: each would do it for itself, at the same time."""
+    if fcntl is None or "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    # The folders of the workers stand in one of the run.
+    with (Path(session.config.option.basetemp).parent / "compiled").open("a+b") as compiled:
+        fcntl.flock(compiled, fcntl.LOCK_EX)
+        if compiled.seek(0, os.SEEK_END):
+            fcntl.flock(compiled, fcntl.LOCK_UN)
+        result = yield
+        compiled.write(b"\n")
+    return result
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
