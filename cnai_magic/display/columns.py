@@ -16,7 +16,6 @@ from IPython.display import display
 
 from ..api.parameters import format_parameter
 from ..api.tokens import TokenCount
-from ..chat.answers import Answers
 from ..languages import get_language, translate
 from ..redaction import clean, to_one_line
 from ..session.batches.batch_view import BatchView, Column
@@ -29,6 +28,7 @@ from .line import Recorded
 from .page_widget import SNAPSHOTS, PageWidget, open_page_widget
 from .rows import RowsView, choose_progress_view, choose_rows_view
 from .shown_comparison import ShownComparison
+from .shown_rows import ShownRows
 
 __all__ = ["choose_columns_view"]
 
@@ -88,12 +88,12 @@ class _ColumnsWidgetView(RowsView):
             self._snapshots.pop(0)
             self._send_snapshot(widget)
 
-    def end(self, answers: Answers | ShownComparison) -> None:
+    def end(self, shown: ShownRows | ShownComparison) -> None:
         """Replace the widget by what stays."""
         widget = self._widget
         if widget is not None:
             widget.send({"kind": "ended"})
-        data, about = Recorded.of(answers)._repr_mimebundle_()
+        data, about = Recorded.of(shown)._repr_mimebundle_()
         display(data, metadata=about, raw=True, display_id=self.display_id, update=widget is not None)  # type: ignore[no-untyped-call]
         if widget is not None:
             widget.remove()

@@ -18,6 +18,7 @@ from ..session.batches.batch_view import BatchView
 from ..session.batches.row_progress import Progress, ProgressLine, ProgressLines
 from . import is_redirected, is_watched
 from .shown_comparison import ShownComparison
+from .shown_rows import ShownRows
 from .tables import Table
 
 __all__ = ["RowsView", "choose_progress_view", "choose_rows_view"]
@@ -38,10 +39,10 @@ class RowsView(BatchView):
         """Show how far it is; that a busy server is waited for, the first time."""
         self._lines.show(progress)
 
-    def end(self, answers: Answers | ShownComparison) -> None:
+    def end(self, shown: ShownRows | ShownComparison) -> None:
         """Show what came of the rows."""
         self.display_id = uuid4().hex
-        display(answers, display_id=self.display_id)  # type: ignore[no-untyped-call]
+        display(shown, display_id=self.display_id)  # type: ignore[no-untyped-call]
 
 
 class _TerminalView(RowsView):
@@ -52,12 +53,12 @@ class _TerminalView(RowsView):
     def show(self, progress: Progress) -> None:
         self._line.show(progress)
 
-    def end(self, answers: Answers | ShownComparison) -> None:
+    def end(self, shown: ShownRows | ShownComparison) -> None:
         self._line.end()
-        if isinstance(answers, ShownComparison):
-            print(clean(answers.text))
+        if isinstance(shown, ShownComparison):
+            print(clean(shown.text))
         else:
-            print(_build_table(answers), clean(translate(answers.summary)), sep="\n\n")
+            print(_build_table(shown.answers), clean(translate(shown.answers.summary)), sep="\n\n")
 
 
 class _NotebookView(RowsView):
@@ -88,12 +89,9 @@ class _NotebookView(RowsView):
         bar = f'<progress max="{progress.total}" value="{progress.over}"></progress>'
         self._display({"text/html": f"{bar} {escape(line)}", "text/plain": line})
 
-    def end(self, answers: Answers | ShownComparison) -> None:
+    def end(self, shown: ShownRows | ShownComparison) -> None:
         self._ended = True
-        if isinstance(answers, ShownComparison):
-            self._display(*answers._repr_mimebundle_())
-        else:
-            self._display({"text/markdown": answers._repr_markdown_(), "text/plain": repr(answers)})
+        self._display(*shown._repr_mimebundle_())
 
     def _display(self, data: dict[str, Any], about: dict[str, Any] | None = None) -> None:
         display(data, metadata=about, raw=True, display_id=self.display_id, update=self._shown)  # type: ignore[no-untyped-call]

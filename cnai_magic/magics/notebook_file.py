@@ -17,8 +17,10 @@ from ..notebook.notebook_files import (
     find_possible_notebooks,
     find_saved_answers,
     find_saved_comparisons,
+    find_saved_rows,
     read_saved_cells,
 )
+from ..notebook.rows_record import SavedRows
 from ..notebook.saved_outputs import SavedCell, read_answers_below
 from ..notebook.untrusted import may_be_saved
 from ..settings import Cnai
@@ -89,6 +91,10 @@ class NotebookFile:
         found = self._find_all(find_saved_comparisons)
         known = self._compared.setdefault(self._cell.run.cell or self._cell.source, {})
         return list(_join({each.turn.id: each for each in found}, known))
+
+    def find_rows_to_replay(self) -> list[SavedRows]:
+        """Return the answers to rows that the file holds for this cell."""
+        return self._find_all(find_saved_rows)
 
     def _find_all(self, find: Callable[[Path, str | None, str, int], list[_Found]]) -> list[_Found]:
         """Return what the files that may be this notebook hold for this cell."""

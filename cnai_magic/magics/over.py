@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..api.interrupts import defer_interrupts
 from ..chat.answers import Answers, RowsInterrupted
@@ -17,16 +19,21 @@ from ..chat.prompts.saved_prompts import SavedPrompt
 from ..display.dry_run import describe_context, describe_judge
 from ..display.line import Line
 from ..display.rows import RowsView, choose_rows_view
-from ..errors import InputError
+from ..display.shown_rows import ShownRows
+from ..errors import CnaiError, InputError
 from ..languages import say, translate
 from ..nearest import suggest_name
+from ..notebook.rows_record import MOST_ROWS, SavedRows, build_rows_metadata
 from ..redaction import to_one_line
+from ..session.batches.judge import judge_rows
+from ..session.batches.replayed_rows import plan_as_saved, replay_rows
 from ..session.batches.row_files import ROW_FILES
 from ..session.batches.row_limit import estimate_judge, plan_judge_of_rows, read_max_cost
+from ..session.batches.row_plan import RowPlan
 from ..session.batches.row_sources import read_rows, render_rows
 from ..session.batches.row_store import RowStore
 from ..session.kernel_session import KernelSession
-from ..session.question import Options
+from ..session.question import Options, SavedModel, Target
 from .expectations import check_answers, fail_below, read_expectation
 from .judge_option import judge_answers, read_judge
 from .prompts import read_variables
@@ -64,20 +71,29 @@ def ask_over(
         return None
     expected, again = read_expectation(arguments, names), _write_retry(arguments)
     view = choose_rows_view(shell_session.shell, shell_session.settings.display)
+    replays = session.settings.replay
+    saved_rows: Sequence[SavedRows] = ()
+    with suppress(InputError):  # without a file there may be answers on the machine
+        saved_rows = shell_session.file.find_rows_to_replay() if replays else ()
+    asked = _Asked(session, rows, prompts, chosen, saved_rows)
     try:
-        answers = session.ask_rows(
-            rows,
-            prompts,
-            chosen,
-            parallel=arguments.parallel,
-            max_cost=max_cost,
-            fresh=arguments.fresh,
-            judged_by=judge,
-            show=view.show,
-        )
+        if replays:
+            own = partial(judge_rows, session.ask_rows, view.show, prompts)
+            answers = replay_rows(session, rows, prompts, chosen, own, saved_rows)
+        else:
+            answers = session.ask_rows(
+                rows,
+                prompts,
+                chosen,
+                parallel=arguments.parallel,
+                max_cost=max_cost,
+                fresh=arguments.fresh,
+                judged_by=judge,
+                show=view.show,
+            )
     except RowsInterrupted as interrupted:
         with defer_interrupts():
-            _hand_over(shell_session, interrupted.answers, arguments, view)
+            _hand_over(shell_session, interrupted.answers, arguments, view, asked)
         say(f"The answers that came are kept. To ask for the rest, run the cell again, or: {again}")
         raise
     try:
@@ -88,17 +104,47 @@ def ask_over(
         raise
     finally:  # what was paid for is there also after an interrupt, and where the check fails
         with defer_interrupts():
-            _hand_over(shell_session, answers, arguments, view)
+            _hand_over(shell_session, answers, arguments, view, asked)
     _explain_failures(answers, again)
     fail_below(answers, arguments)
     return answers
 
 
-def _hand_over(shell_session: ShellSession, answers: Answers, arguments: Namespace, view: RowsView) -> None:
+class _Asked(NamedTuple):
+    """What was asked; `saved` are the answers that the notebook holds, where they are replayed."""
+
+    session: KernelSession
+    rows: Sequence[Any]
+    prompts: Sequence[str]
+    options: Options
+    saved: Sequence[SavedRows]
+
+    def record(self, answers: Answers) -> dict[str, Any]:
+        """Return what the output keeps of the answers, {} where none came, or too many."""
+        if len(answers) > MOST_ROWS or len(answers.failed) == len(answers):
+            return {}
+        for saved in self.saved:
+            plan = self._plan(saved)
+            if saved.holds(plan.keys):
+                return build_rows_metadata(saved.model, saved.demo, plan.keys, answers)
+        with suppress(CnaiError):
+            first = next(filter(str.strip, self.prompts))
+            question = self.session.prepare(first, replace(self.options, once=True))
+            target = Target(question.request.model, question.demo)
+            return build_rows_metadata(target.model, target.demo, self._plan(target).keys, answers)
+        return {}
+
+    def _plan(self, saved: SavedModel) -> RowPlan:
+        return plan_as_saved(self.session, self.rows, self.prompts, self.options, saved)
+
+
+def _hand_over(
+    shell_session: ShellSession, answers: Answers, arguments: Namespace, view: RowsView, asked: _Asked
+) -> None:
     """Assign the answers, and show them."""
     for name in filter(None, ("_cnai", arguments.out)):
         shell_session.shell.user_ns[name] = answers
-    view.end(answers)
+    view.end(ShownRows(answers, asked.record(answers)))
 
 
 def _find_rows(shell_session: ShellSession, named: str, names: Mapping[str, Any]) -> object:

@@ -31,7 +31,9 @@ __all__ = [
     "build_comparison_facts",
     "build_comparison_metadata",
     "count_unsaved",
+    "dump_judgement",
     "read_comparison",
+    "read_judgement",
 ]
 
 COMPARED = "compared"
@@ -97,7 +99,7 @@ def build_comparison_metadata(comparison: Comparison, time: datetime | None = No
         common = {name: value for name, value in common.items() if name in each and each[name] == value}
     judged: dict[str, Any] = {}
     if comparison.judgement is not None:
-        judged["judgement"] = _dump_judgement(comparison.judgement)
+        judged["judgement"] = dump_judgement(comparison.judgement)
     return build_event_metadata(
         COMPARED,
         turn.conversation,
@@ -118,7 +120,8 @@ def _dump_failure(answer: ComparedAnswer, *, whole: bool) -> dict[str, Any]:
     return {**about, "partial": clean(answer.partial)} if answer.partial and whole else about
 
 
-def _dump_judgement(judgement: Judgement) -> dict[str, Any]:
+def dump_judgement(judgement: Judgement) -> dict[str, Any]:
+    """Return what a judge cost as it is written."""
     about: dict[str, Any] = {
         "model": clean(judgement.model),
         "asked": judgement.asked,
@@ -182,13 +185,14 @@ def read_comparison(about: Mapping[str, Any], cell: str | None) -> SavedComparis
         begins=read_flag(about, "begins"),
         id=read_name(about, "id"),
     )
-    judgement = _read_judgement(read_mapping(about["judgement"])) if "judgement" in about else None
+    judgement = read_judgement(read_mapping(about["judgement"])) if "judgement" in about else None
     return SavedComparison(
         read_time(about), turn, tuple(sorted(answers, key=lambda each: each.number)), judgement
     )
 
 
-def _read_judgement(about: Mapping[str, Any]) -> Judgement:
+def read_judgement(about: Mapping[str, Any]) -> Judgement:
+    """Read what a judge cost."""
     usage, cost = read_cost(about)
     return Judgement(
         read_name(about, "model"),

@@ -32,13 +32,15 @@ from .kept_images import find_images_again
 from .messages_json import NO_MODEL
 from .record import build_bundle, build_event_metadata, build_metadata
 from .restore import Restored, restore
-from .saved_outputs import SavedCell, read_answers, read_comparisons
+from .rows_record import SavedRows
+from .saved_outputs import SavedCell, read_answers, read_comparisons, read_rows
 
 __all__ = [
     "find_notebook",
     "find_possible_notebooks",
     "find_saved_answers",
     "find_saved_comparisons",
+    "find_saved_rows",
     "read_saved_cells",
     "restore_notebook",
     "write_notebook",
@@ -112,6 +114,11 @@ def find_saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) 
 def find_saved_comparisons(path: Path, cell: str | None, source: str, nth: int = 0) -> list[SavedComparison]:
     """Return the compared answers saved in the cell that runs, as `find_saved_answers` finds it."""
     return [found for each in _find_cells(path, cell, source, nth) for found in read_comparisons(each)]
+
+
+def find_saved_rows(path: Path, cell: str | None, source: str, nth: int = 0) -> list[SavedRows]:
+    """Return the answers to rows saved in the cell that runs, as `find_saved_answers` finds it."""
+    return [found for each in _find_cells(path, cell, source, nth) for found in read_rows(each)]
 
 
 def _find_cells(path: Path, cell: str | None, source: str, nth: int) -> list[SavedCell]:

@@ -28,6 +28,7 @@ from .read_record import (
     read_kept_turn,
     read_standing,
 )
+from .rows_record import ROWS, SavedRows, read_rows_record
 from .saved_state import SavedState, read_state
 from .untrusted import may_be_saved, read_mapping
 
@@ -40,6 +41,7 @@ __all__ = [
     "read_answers",
     "read_answers_below",
     "read_comparisons",
+    "read_rows",
 ]
 
 _MOST_CELLS = 5
@@ -122,6 +124,15 @@ def read_comparisons(cell: SavedCell) -> list[SavedComparison]:
     return found
 
 
+def read_rows(cell: SavedCell) -> list[SavedRows]:
+    """Return the answers to rows in the outputs of one cell; unsound ones are not."""
+    found = []
+    for about, _ in _find_records(cell):
+        with suppress(InputError):
+            found += [read_rows_record(about)] if about.get("event") == ROWS else []
+    return found
+
+
 class SavedOutputs:
     """The sound records in the outputs of all cells, in document order.
 
@@ -184,6 +195,9 @@ class SavedOutputs:
 
     def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int) -> None:
         """Read one output: the change or the answer, and what it keeps of what its cell did before."""
+        if about.get("event") == ROWS:
+            read_rows_record(about)  # they are in no conversation
+            return
         known, turns, changes, state = read_kept(about)
         if state is not None and known is not None:
             try:

@@ -29,7 +29,7 @@ from .endpoint import Endpoint, resolve_endpoint, resolve_server, write_notice
 from .json_question import JSONModes
 from .keys import Keys
 from .pending_reply import PendingReply
-from .question import Options, Question, Target, build_question, find_cut_turn
+from .question import Options, Question, SavedModel, Target, build_question, find_cut_turn
 from .recorder import Recorder
 from .replay import explain_unsaved, find_saved_answer
 from .servers import Servers, choose_target, find_known_model, match_models, takes_demo_credit, takes_images
@@ -160,7 +160,7 @@ class KernelSession:
         prompt: str,
         options: Options,
         position: CellPosition,
-        answer: Reply,
+        answer: SavedModel,
         saved: Sequence[Attempt] = (),
     ) -> Question:
         """Return the question of a saved answer, whose model it has where none is named now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..api.message_parts import Part, TextPart
 from ..api.messages import ChatRequest
@@ -28,7 +28,7 @@ from ..settings import Cnai
 if TYPE_CHECKING:
     from ..chat.tools import Tool
 
-__all__ = ["Options", "Question", "Target", "build_question", "check_prompt", "find_cut_turn"]
+__all__ = ["Options", "Question", "SavedModel", "Target", "build_question", "check_prompt", "find_cut_turn"]
 
 # What ends an answer before it is complete.
 _CUT = ("length", "budget", "stopped", "interrupted")
@@ -83,6 +83,18 @@ class Options:
     def varied_by(self, model: str, parameters: Mapping[str, object]) -> Options:
         """Return the same options for a model, with these parameters in place of their own."""
         return replace(self, model=model, parameters={**self.parameters, **parameters})
+
+
+class SavedModel(Protocol):
+    """A saved answer, as far as it tells who gave it: see `Reply`."""
+
+    @property
+    def model(self) -> str:
+        """The model that was asked."""
+
+    @property
+    def demo(self) -> bool:
+        """Whether it took demo credit."""
 
 
 @dataclass(frozen=True, slots=True)

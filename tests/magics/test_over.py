@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernels import Kernel, Ran, running_kernel
+from tests.kernels import Kernel, Ran, running_kernel, saved_as
 from tests.magics.test_extension import renew
 
 
@@ -268,6 +268,35 @@ def test_rows_are_replayed_from_the_answers_that_are_kept(kernel: Kernel) -> Non
         assert kernel.value("len(session.book.charges)") == 0
     finally:
         kernel.run("%config Cnai.replay = False")
+
+
+def test_few_rows_are_replayed_from_the_notebook_anywhere(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run("lands = ['France', 'Peru', 'France']")
+    cell = "%%cnai --over lands --fresh --judge demo-guide -o rows\nWhat is the capital of {{ row }}?"
+    first = kernel.run(cell, "a")
+    about = first.of("update_display_data")[-1]["metadata"]["cnai"]
+    assert (about["event"], len(about["answers"])) == ("rows", 2)
+    facts = "[each.to_dict() for each in rows]"
+    before, judged = kernel.value(facts), kernel.value("rows.judgement.summary")
+    path = tmp_path / "lesson.ipynb"
+    saved_as(path, ("a", cell, first))
+    renew(kernel)  # another machine: it has the notebook, and no ledger
+    kernel.run(
+        f"%config Cnai.notebook = {str(path)!r}\n%config Cnai.replay = True\n%config Cnai.ledger = 'off'"
+    )
+    kernel.run("lands = ['France', 'Peru', 'France']")
+    try:
+        again = kernel.run(cell, "a")
+        assert not again.error
+        assert (kernel.value(facts), kernel.value("rows.judgement.summary")) == (before, judged)
+        kept = again.of("update_display_data", "display_data")[-1]["metadata"]["cnai"]
+        assert kept["answers"] == about["answers"]
+        assert kernel.value("len(session.book.charges)") == 0
+        assert not kernel.run("%cnai_chat restore", "b").error
+        kernel.run("lands += ['Chad']")
+        assert "ReplayError: the answers to 4 of 4 rows are not kept" in kernel.run(cell, "a").error
+    finally:
+        kernel.run("%config Cnai.replay = False\n%config Cnai.notebook = ''\n%config Cnai.ledger = 'on'")
 
 
 def test_what_a_budget_has_stopped_is_asked_by_a_retry_once_it_is_raised(kernel: Kernel) -> None:

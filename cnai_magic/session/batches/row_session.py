@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ...chat.answers import Answers
+from ...chat.order import CellPosition
 from ...money.ledger import Ledger
 from ...money.spending import Spending
 from ...settings import Cnai
 from ..endpoint import Endpoint
-from ..question import Options, Question
+from ..question import Options, Question, SavedModel
 from ..servers import Servers
 from .row_plan import RowPlan
 
@@ -38,6 +39,11 @@ class RowSession(Protocol):
 
     def prepare(self, prompt: str, options: Options, *, ask: bool = False) -> Question:
         """Return a question as it would be sent."""
+
+    def prepare_as_saved(
+        self, prompt: str, options: Options, position: CellPosition, answer: SavedModel
+    ) -> Question:
+        """Return the question of a saved answer."""
 
     def plan_rows(
         self,
