@@ -97,7 +97,7 @@ def _read_row(about: Mapping[str, Any]) -> SavedRow:
     usage, cost = read_cost(about)
     score = read_count(about, "score") if "score" in about else None
     if score is not None and not 1 <= score <= 5:
-        raise InputError("its score is not from 1 to 5")
+        raise InputError("its scores are not from 1 to 5")
     return SavedRow(
         read_text(about, "text"),
         usage,
