@@ -129,7 +129,8 @@ class Message:
     @property
     def rough_tokens(self) -> int:
         """The tokens of the content, far more roughly estimated, and far sooner."""
-        return estimate_roughly(self._words) + sum(estimate_image_tokens(each.detail) for each in self.images)
+        images = sum(estimate_image_tokens(image.detail) for image in self.images) if self.images else 0
+        return estimate_roughly(self._words) + images
 
     @property
     def text_tokens_limit(self) -> int:

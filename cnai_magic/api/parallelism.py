@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import time
 from collections import deque
 from contextlib import suppress
 
@@ -53,11 +54,18 @@ class Parallelism:
         """When the next may be sent, by the clock `time.monotonic`; any thread may read it."""
         return self._paused_until
 
+    def enter_at_once(self) -> float | None:
+        """Enter if one more request may be sent now; return the time by the clock of the loop, else None."""
+        now = time.monotonic()
+        if self.gave_up is None and (self.busy + 1 > self._limit or now < self._paused_until):
+            return None
+        self.busy += 1
+        return now
+
     async def enter(self) -> float:
         """Wait until one more request may be sent, and return when that was, by the clock of the loop."""
-        loop = asyncio.get_running_loop()
-        while self.gave_up is None and (self.busy >= self.limit or loop.time() < self._paused_until):
-            turn = loop.create_future()
+        while (now := self.enter_at_once()) is None:
+            turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             try:
                 await turn
@@ -66,8 +74,7 @@ class Parallelism:
                     self._waiting.remove(turn)
                 self._wake()
                 raise
-        self.busy += 1
-        return loop.time()
+        return now
 
     def leave(self) -> None:
         """Count a request as over."""

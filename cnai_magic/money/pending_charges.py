@@ -118,22 +118,18 @@ class PendingCharges:
             journal.close_all(ids)
 
     def _group(self, charges: Iterable[Charge]) -> Iterable[tuple[Journal, list[Charge]]]:
-        """Return the charges by their journals; without one they are noted nowhere."""
+        """Return the charges by their journals; without one they are noted nowhere.
+
+        The journal of a request stays the same when another ledger is chosen meanwhile.
+        """
+        newest = None if self._ledger is None else self._ledger.journal
         found: dict[Journal, list[Charge]] = {}
         for charge in charges:
-            journal = self._find_journal(charge.id)
+            journal = self._journals.get(charge.id, newest)
             if journal is not None:
+                self._journals[charge.id] = journal
                 found.setdefault(journal, []).append(charge)
         return found.items()
-
-    def _find_journal(self, charge_id: str) -> Journal | None:
-        """Return the journal of a request; it stays the same when another ledger is chosen meanwhile."""
-        journal = self._journals.get(charge_id)
-        if journal is None and self._ledger is not None:
-            journal = self._ledger.journal
-        if journal is not None:
-            self._journals[charge_id] = journal
-        return journal
 
     # -- answers, and the ledger ------------------------------------------------------------------
 

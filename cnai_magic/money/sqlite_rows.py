@@ -86,7 +86,8 @@ def to_rows(charges: Iterable[tuple[Charge, str]]) -> Iterator[tuple[object, ...
     """Yield charges as the values of COLUMNS: times in milliseconds, and a day, "" for that it was asked."""
     given = list(charges)
     # One search for keys in the texts of all.
-    texts = iter(hide_keys_in([text for charge, _ in given for text in _list_texts(charge)]))
+    hidden = hide_keys_in([text for charge, _ in given for text in _list_texts(charge)])
+    texts = iter(hidden if all(map(str.isascii, hidden)) else map(to_value, hidden))
     for charge, day in given:
         usage, cost = charge.usage, charge.cost
         local = charge.time.astimezone()
@@ -94,7 +95,7 @@ def to_rows(charges: Iterable[tuple[Charge, str]]) -> Iterator[tuple[object, ...
             to_value(charge.id),
             (local - _EPOCH) // _MILLISECOND,
             day or local.date().isoformat(),
-            *map(to_value, islice(texts, 6)),
+            *islice(texts, 6),
             int(charge.demo),
             usage.prompt_tokens,
             usage.completion_tokens,
@@ -197,8 +198,6 @@ def to_spend(
 
 def to_value(text: str) -> str | bytes:
     """Return a text as SQLite can hold it: a file name that is not Unicode has lone surrogates."""
-    if text.isascii():
-        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -104,7 +104,7 @@ class Batch:
             outbox=outbox,
             spending=self._spending,
             limit=self._limit,
-            all_gates=asyncio.Semaphore(self._sending.parallel),
+            all_gates=asyncio.Semaphore(self._sending.parallel) if len(self._queues) > 1 else None,
             sending=self._sending,
         )
         workers = []
@@ -127,14 +127,18 @@ class Batch:
     async def _ask_all(self, queue: Iterator[Job], shared: Shared, gate: Parallelism) -> None:
         for job in queue:
             error = await _make_question(shared, job, gate).ask()
-            self._unreached = self._unreached + 1 if isinstance(error, NetworkError) else 0
-            if self._is_for_all(error, gate) or self._unreached >= _MOST_UNREACHED:
+            if error is None:
+                self._unreached = 0
+            elif self._is_for_all(error, gate):
                 shared.stopped = self.stopped = shared.stopped or error
             if shared.stopped is not None:
                 return
 
-    def _is_for_all(self, error: CnaiError | None, gate: Parallelism) -> bool:
+    def _is_for_all(self, error: CnaiError, gate: Parallelism) -> bool:
         """Return whether an error would be the same for every other question."""
+        self._unreached = self._unreached + 1 if isinstance(error, NetworkError) else 0
+        if self._unreached >= _MOST_UNREACHED:
+            return True
         if gate.gave_up is not None and len(self._queues) == 1:
             return True
         if isinstance(error, AuthenticationError) and error.status == _WRONG_KEY:

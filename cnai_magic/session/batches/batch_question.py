@@ -69,7 +69,7 @@ class Shared:
     outbox: Outbox
     spending: Spending
     limit: BatchLimit
-    all_gates: asyncio.Semaphore
+    all_gates: asyncio.Semaphore | None
     sending: Sending
     under_way: int = 0
     stopped: CnaiError | None = None
@@ -184,19 +184,13 @@ class BatchQuestion:
         gate, shared = self._gate, self._shared
         tries, refused = 0, None
         while True:
-            began = await gate.enter()
+            # Nearly always it may be sent at once, and to wait for nothing costs something, too.
+            began = gate.enter_at_once() or await gate.enter()
             try:
+                if shared.all_gates is None:
+                    return await self._send_once()
                 async with shared.all_gates:
-                    if shared.stopped is not None:
-                        raise shared.stopped
-                    if gate.gave_up is not None:
-                        raise gate.gave_up
-                    await self._hold()
-                    shared.under_way += 1
-                    try:
-                        return await self._post()
-                    finally:
-                        shared.under_way -= 1
+                    return await self._send_once()
             except CnaiError as error:
                 if error is gate.gave_up:
                     raise
@@ -218,6 +212,20 @@ class BatchQuestion:
                 gate.leave()
             tries += 1
             await asyncio.sleep(seconds)
+
+    async def _send_once(self) -> Chunk:
+        gate, shared = self._gate, self._shared
+        if shared.stopped is not None:
+            raise shared.stopped
+        if gate.gave_up is not None:
+            raise gate.gave_up
+        if not (self._is_held or (shared.limit.limits is None and shared.limit.own is None)):
+            await self._hold()
+        shared.under_way += 1
+        try:
+            return await self._post()
+        finally:
+            shared.under_way -= 1
 
     def _note_wait(self, seconds: float, error: CnaiError) -> None:
         """Take note that the request is sent again after a while."""
@@ -249,9 +257,6 @@ class BatchQuestion:
 
     async def _hold(self) -> None:
         """Hold what the answer may cost, in turn with those under way; raises BudgetError, LedgerError."""
-        limit = self._shared.limit
-        if self._is_held or (limit.limits is None and limit.own is None):
-            return
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:

@@ -99,7 +99,8 @@ class RowStore:
         now = int(time.time())
         marks = ", ".join("?" * (4 + len(_COLUMNS.split(","))))
         # One search for keys in the texts of all.
-        texts = iter(hide_keys_in([text for _, answer, _ in answers for text in _list_texts(answer)]))
+        given = [replace_surrogates(text) for _, answer, _ in answers for text in _list_texts(answer)]
+        texts = iter(hide_keys_in(given))
         rows = [
             (
                 *(key, now, find_name(charges[-1].id), dump_charges(charges)),
@@ -136,8 +137,10 @@ class RowStore:
         def work(connection: sqlite3.Connection) -> set[bytes]:
             self._remove_dead(connection, owner)
             rows = ((key, self._batch, owner) for key in keys)
-            connection.executemany("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", rows)
+            claimed = connection.executemany("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", rows)
             taken: set[bytes] = set()
+            if claimed.rowcount == len(keys):
+                return taken  # nobody had one of them
             for marks, some in _split(keys):
                 query = f"SELECT key FROM claims WHERE key IN ({marks}) AND batch != ?"
                 taken |= {key for (key,) in connection.execute(query, (*some, self._batch))}
@@ -222,9 +225,8 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _list_texts(answer: KeptAnswer) -> Iterator[str]:
-    texts = answer.text, answer.reasoning, answer.model, answer.finish_reason, answer.note
-    return map(replace_surrogates, texts)
+def _list_texts(answer: KeptAnswer) -> tuple[str, ...]:
+    return answer.text, answer.reasoning, answer.model, answer.finish_reason, answer.note
 
 
 def _list_facts(answer: KeptAnswer) -> tuple[Any, ...]:
