@@ -11,7 +11,7 @@ from typing import Any
 from ..redaction import replace_surrogates
 from .messages import Chunk
 from .thinking import may_hold_thought
-from .usage import read_usage
+from .usage import read_plain_usage, read_usage
 
 __all__ = ["read_plain_answer"]
 
@@ -41,7 +41,8 @@ def read_plain_answer(body: Mapping[str, Any]) -> Chunk | None:
         return None
     if replace_surrogates(text) != text:
         return None
-    usage = read_usage(None, body)
+    # No other field of these holds counts.
+    usage = read_plain_usage(counted := body.get("usage")) or read_usage(None, {"usage": counted})
     if usage is None or type(model) is not str:
         return None
     return Chunk(text, finish_reason=finish_reason, usage=usage, model=model)

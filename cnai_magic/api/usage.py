@@ -16,7 +16,7 @@ from .messages import Message
 from .token_usage import Usage
 from .tokens import bound_tokens, estimate_tokens, limit_estimate
 
-__all__ = ["COUNTED", "complete_usage", "estimate_usage", "read_usage"]
+__all__ = ["COUNTED", "complete_usage", "estimate_usage", "read_plain_usage", "read_usage"]
 
 # Names in lower case, without underscores and hyphens.
 _NAMES = {
@@ -64,6 +64,9 @@ _PLACES = (
 COUNTED = frozenset({*_PLACES, "prompt_eval_count", "eval_count"})
 """The fields of an event or a choice that hold counts."""
 
+# How the API reference has counts.
+_REFERENCE_NAMES = ("prompt_tokens", "completion_tokens", "total_tokens")
+_REFERENCE = frozenset(_REFERENCE_NAMES)
 # More than any model reads or writes.
 _LONGEST_PROMPT, _LONGEST_ANSWER = 20_000_000, 1_000_000
 # No tokenizer needs so many times fewer tokens for a text than the estimate; short texts vary more.
@@ -86,6 +89,16 @@ def read_usage(former: Usage | None, *places: Mapping[str, Any]) -> Usage | None
     return None
 
 
+def read_plain_usage(counted: object) -> Usage | None:
+    """Return the counts that stand where, and as, the API reference has them; None for any others."""
+    if type(counted) is dict and counted.keys() == _REFERENCE:
+        prompt, completion, total = map(counted.__getitem__, _REFERENCE_NAMES)
+        ints = type(prompt) is type(completion) is type(total) is int
+        if ints and prompt > 0 and completion > 0 and prompt + completion == total <= _LONGEST_ANSWER:
+            return Usage(prompt, completion)
+    return None
+
+
 def _find_counts(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for name in _PLACES:
         value = place.get(name)
@@ -101,16 +114,9 @@ def _find_kind(name: str) -> str:
     return _KINDS.get(name.lower().replace("_", "").replace("-", ""), "")
 
 
-_REFERENCE = frozenset(("prompt_tokens", "completion_tokens", "total_tokens"))
-
-
 def _read_counts(raw: Mapping[str, Any]) -> Usage | None:
-    if raw.keys() == _REFERENCE:
-        # As the API reference has them: nearly all are, and this takes a fifth of the time.
-        prompt, completion, total = raw["prompt_tokens"], raw["completion_tokens"], raw["total_tokens"]
-        ints = type(prompt) is type(completion) is type(total) is int
-        if ints and prompt > 0 and completion > 0 and prompt + completion == total <= _LONGEST_ANSWER:
-            return Usage(prompt, completion)
+    if plain := read_plain_usage(raw):
+        return plain
     found: dict[str, int] = {}
     names = set()
     for source in (raw, *(raw[name] for name in _DETAILS if isinstance(raw.get(name), dict))):

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from .journal import read_count
 
 __all__ = ["dump_charges", "find_answers_path", "find_name", "replace_lost"]
 
-# So many requests are looked up at a time.
-_AT_ONCE = 500
+# Seconds by which the clock of this machine may be set back between a request and its answer.
+_CLOCK_CHANGE = 86_400
 
 
 def find_answers_path(ledger_path: Path) -> Path:
@@ -37,7 +38,7 @@ def find_name(charge_id: str) -> str:
 
 def dump_charges(charges: Iterable[Charge]) -> str:
     """Return what was not known of the charges of a request before its answer, as the text that is kept."""
-    return json.dumps([_dump(each) for each in charges])
+    return f"[{', '.join(map(_dump, charges))}]"
 
 
 def replace_lost(charges: Iterable[Charge], ledger_path: Path) -> list[Charge]:
@@ -46,8 +47,8 @@ def replace_lost(charges: Iterable[Charge], ledger_path: Path) -> list[Charge]:
     What of such a request was not kept cost nothing: the server refused it before.
     """
     noted = list(charges)
-    names = {find_name(each.id) for each in noted if each.finish_reason == "lost"}
-    kept = _read_kept(find_answers_path(ledger_path), sorted(names)) if names else {}
+    lost = [each for each in noted if each.finish_reason == "lost"]
+    kept = _read_kept(find_answers_path(ledger_path), lost) if lost else {}
     found = []
     for charge in noted:
         of_request = kept.get(find_name(charge.id)) if charge.finish_reason == "lost" else None
@@ -58,11 +59,22 @@ def replace_lost(charges: Iterable[Charge], ledger_path: Path) -> list[Charge]:
     return found
 
 
-def _dump(charge: Charge) -> list[Any]:
+# Nearly all say the same, and to write JSON costs as much as all else that is kept of a charge.
+_write_text = lru_cache(64)(json.dumps)
+
+
+def _dump(charge: Charge) -> str:
+    """Return what is kept of a charge as JSON."""
     usage, cost = charge.usage, charge.cost
-    said = hide_keys_in((charge.finish_reason, charge.answered_by))
-    counts = (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, usage.cached_tokens)
-    return [charge.id, *said, *counts, usage.estimated, cost.nano, cost.estimated]
+    finish_reason, answered_by = hide_keys_in((charge.finish_reason, charge.answered_by))
+    nano = "null" if cost.nano is None else cost.nano
+    counts = (
+        f"{usage.prompt_tokens}, {usage.completion_tokens}, {usage.reasoning_tokens}, {usage.cached_tokens}"
+    )
+    return (
+        f'["{charge.id}", {_write_text(finish_reason)}, {_write_text(answered_by)}, {counts}, '
+        f"{usage.estimated:d}, {nano}, {cost.estimated:d}]"
+    )
 
 
 def _read(text: str) -> dict[str, dict[str, Any]]:
@@ -81,16 +93,25 @@ def _read(text: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _read_kept(path: Path, names: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the charges that are kept, by the names of their requests; a file that fails has none."""
+def _read_kept(path: Path, lost: Sequence[Charge]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the charges that are kept, by the names of their requests; a file that fails has none.
+
+    No index is needed for it: the answers are in the order of time, and the last ones are read.
+    """
     found: dict[str, dict[str, dict[str, Any]]] = {}
     if not path.is_file():
         return found
-    with suppress(sqlite3.Error, OSError), closing(sqlite3.connect(path, timeout=0.5)) as connection:
-        for start in range(0, len(names), _AT_ONCE):
-            some = names[start : start + _AT_ONCE]
-            query = f"SELECT name, charges FROM row_answers WHERE name IN ({', '.join('?' * len(some))})"
-            for name, text in connection.execute(query, some):
+    names = {find_name(each.id) for each in lost}
+    since = min(each.time for each in lost).timestamp() - _CLOCK_CHANGE
+    with (
+        suppress(sqlite3.Error, OSError, TypeError),
+        closing(sqlite3.connect(path, timeout=0.5)) as connection,
+    ):
+        rows = connection.execute("SELECT time, name, charges FROM row_answers ORDER BY rowid DESC")
+        for time, name, text in rows:
+            if time < since:
+                break
+            if name in names:
                 with suppress(ValueError, TypeError, RecursionError):  # by something else
                     found[name] = _read(text)
     return found

@@ -42,9 +42,12 @@ _TEXTS = 5
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS row_answers (key BLOB NOT NULL PRIMARY KEY, time INTEGER NOT NULL, "
     f"name TEXT NOT NULL, charges TEXT NOT NULL, {_COLUMNS})",
-    # By the name of its request an answer's charges are found: see `kept_charges`.
-    "CREATE INDEX IF NOT EXISTS row_answers_by_name ON row_answers (name)",
     "CREATE TABLE IF NOT EXISTS claims (key BLOB NOT NULL PRIMARY KEY, batch TEXT, owner TEXT) WITHOUT ROWID",
+)
+# Answers are added in the order of time: so only those that are removed are looked at, however many stay.
+_REMOVE_OLD = (
+    "DELETE FROM row_answers WHERE rowid < COALESCE("
+    "(SELECT rowid FROM row_answers WHERE time >= ? ORDER BY rowid LIMIT 1), 9223372036854775807)"
 )
 
 
@@ -218,7 +221,7 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         for statement in _SCHEMA:
             connection.execute(statement)
-        connection.execute("DELETE FROM row_answers WHERE time < ?", (int(time.time()) - _KEPT,))
+        connection.execute(_REMOVE_OLD, (int(time.time()) - _KEPT,))
     except BaseException:
         connection.close()
         raise
