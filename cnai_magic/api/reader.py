@@ -165,8 +165,7 @@ class StreamReader:
             if not (in_delta or self.answered) and choice.get("message"):
                 self._whole = body.get("object") == "chat.completion" or bool(choice.get("finish_reason"))
             delta = self._drop_repetition(choice)
-        if not isinstance(delta, dict):
-            delta = {}
+        delta = delta if isinstance(delta, dict) else {}
         text = delta.get("content")
         if not text:
             # Most deltas without a text are reasoning, and looked at no further.
@@ -186,12 +185,7 @@ class StreamReader:
                 called = self._calls.add(delta)
                 self._calls_came = self._calls_came or (called and bool(in_delta))
         if reasoning:
-            self._last_thought = delta
-            if self._half_thought or not reasoning.isascii():
-                reasoning, self._half_thought = _join_surrogates(self._half_thought + reasoning)
-            if in_delta:
-                reasoning = self._thoughts.take(reasoning)
-                self._reasoning_came += len(reasoning)
+            reasoning = self._take_reasoning(reasoning, delta, bool(in_delta))
         if text:
             if in_delta:
                 text = self._texts.take(text)
@@ -204,6 +198,16 @@ class StreamReader:
             elif text:
                 self._special.before = text
         return self._make_chunk(body, choice, text, reasoning, all_thought, called)
+
+    def _take_reasoning(self, reasoning: str, delta: Mapping[str, Any], in_delta: bool) -> str:
+        """Return what a delta's reasoning adds to that before it."""
+        self._last_thought = delta
+        if self._half_thought or not reasoning.isascii():
+            reasoning, self._half_thought = _join_surrogates(self._half_thought + reasoning)
+        if in_delta:
+            reasoning = self._thoughts.take(reasoning)
+            self._reasoning_came += len(reasoning)
+        return reasoning
 
     def _accepts(self, body: Mapping[str, Any], choices: Any, failed: bool) -> bool:
         """Return whether an event without choices, or with an error, is of an answer; raise the error."""

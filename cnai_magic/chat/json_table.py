@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -93,11 +94,10 @@ def write_value(value: Any) -> str:
         return value
     if _is_missing(value):
         return ""
-    try:
-        if isinstance(value, bool | int | float | list | tuple | dict):
+    if isinstance(value, bool | int | float | list | tuple | dict):
+        # Not of keys that are no text, nor of a list that holds itself.
+        with suppress(TypeError, ValueError, RecursionError):
             return json.dumps(value, default=_to_json, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):  # keys that are no text, a list that holds itself
-        pass
     try:
         return str(value)
     except Exception as error:  # noqa: BLE001  whatever a foreign object raises

@@ -16,6 +16,7 @@ from ..display.columns import choose_columns_view
 from ..display.dry_run import describe_body, describe_ways
 from ..display.line import Line
 from ..display.outputs import show_as_now
+from ..display.rows import RowsView
 from ..display.shown_comparison import ShownComparison
 from ..errors import InputError
 from ..languages import say
@@ -69,22 +70,29 @@ def compare_in_cell(
         with defer_interrupts():
             came = session.comparisons.latest
             if came is not None and came is not before:
-                for name in filter(None, ("_cnai", arguments.out)):
-                    shell_session.shell.user_ns[name] = came
-                again = f"To ask again only for what failed: {arguments.out or '_cnai'}.retry()"
-                shown = ShownComparison(came, KEEP_HINT, again)
-                view.end(shown)
-                came.when_kept, came.door = partial(show_kept, shell_session), CELL
-                came.display_id = view.display_id
-                came.when_asked = partial(_show_again, shell_session, came, shown)
-                run.show(view.display_id, shown)
-                if left := shown.unsaved:
-                    say(f"Too long to be saved with the notebook, and lost by a restart: {left} of them.")
+                _hand_over(shell_session, came, arguments, view)
     error = next((each.error for each in comparison if each.error), None)
     if not comparison.replies and error is not None:
         raise error
     fail_below(comparison, arguments)
     return comparison
+
+
+def _hand_over(
+    shell_session: ShellSession, comparison: Comparison, arguments: Namespace, view: RowsView
+) -> None:
+    """Assign a comparison, and show what came of it in place of the columns."""
+    for name in filter(None, ("_cnai", arguments.out)):
+        shell_session.shell.user_ns[name] = comparison
+    again = f"To ask again only for what failed: {arguments.out or '_cnai'}.retry()"
+    shown = ShownComparison(comparison, KEEP_HINT, again)
+    view.end(shown)
+    comparison.when_kept, comparison.door = partial(show_kept, shell_session), CELL
+    comparison.display_id = view.display_id
+    comparison.when_asked = partial(_show_again, shell_session, comparison, shown)
+    shell_session.cell.run.show(view.display_id, shown)
+    if left := shown.unsaved:
+        say(f"Too long to be saved with the notebook, and lost by a restart: {left} of them.")
 
 
 def _show_again(shell_session: ShellSession, comparison: Comparison, shown: ShownComparison) -> None:

@@ -71,26 +71,9 @@ def ask_over(
         return None
     expected, again = read_expectation(arguments, names), _write_retry(arguments)
     view = choose_rows_view(shell_session.shell, shell_session.settings.display)
-    replays = session.settings.replay
-    saved_rows: Sequence[SavedRows] = ()
-    with suppress(InputError):  # without a file there may be answers on the machine
-        saved_rows = shell_session.file.find_rows_to_replay() if replays else ()
-    asked = _Asked(session, rows, prompts, chosen, saved_rows)
+    asked = _Asked(session, rows, prompts, chosen, _find_saved(shell_session))
     try:
-        if replays:
-            own = partial(judge_rows, session.ask_rows, view.show, prompts)
-            answers = replay_rows(session, rows, prompts, chosen, own, saved_rows)
-        else:
-            answers = session.ask_rows(
-                rows,
-                prompts,
-                chosen,
-                parallel=arguments.parallel,
-                max_cost=max_cost,
-                fresh=arguments.fresh,
-                judged_by=judge,
-                show=view.show,
-            )
+        answers = _ask(asked, arguments, max_cost, judge, view)
     except RowsInterrupted as interrupted:
         with defer_interrupts():
             _hand_over(shell_session, interrupted.answers, arguments, view, asked)
@@ -136,6 +119,35 @@ class _Asked(NamedTuple):
 
     def _plan(self, saved: SavedModel) -> RowPlan:
         return plan_as_saved(self.session, self.rows, self.prompts, self.options, saved)
+
+
+def _find_saved(shell_session: ShellSession) -> Sequence[SavedRows]:
+    """Return the answers of rows that the notebook holds, where answers are replayed."""
+    if not shell_session.session.settings.replay:
+        return ()
+    with suppress(InputError):  # without a file there may be answers on the machine
+        return shell_session.file.find_rows_to_replay()
+    return ()
+
+
+def _ask(
+    asked: _Asked, arguments: Namespace, max_cost: object, judge: JudgeOptions | None, view: RowsView
+) -> Answers:
+    """Ask, or replay, and return the answers."""
+    session, prompts = asked.session, asked.prompts
+    if session.settings.replay:
+        own = partial(judge_rows, session.ask_rows, view.show, prompts)
+        return replay_rows(session, asked.rows, prompts, asked.options, own, asked.saved)
+    return session.ask_rows(
+        asked.rows,
+        prompts,
+        asked.options,
+        parallel=arguments.parallel,
+        max_cost=max_cost,
+        fresh=arguments.fresh,
+        judged_by=judge,
+        show=view.show,
+    )
 
 
 def _hand_over(
