@@ -20,7 +20,6 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from cnai_magic.magics.extension import CnaiMagics
-from cnai_magic.magics.page_actions import keep_state
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
@@ -133,7 +132,6 @@ class EditedNotebook:
         if self.told_by == "page":
             self.shell.parent_header = {"header": {"msg_id": object()}, "metadata": {"cnai": self._order}}
             self._magics.shell_session.see_page_order()
-            keep_state(self._magics.shell_session)
 
     @property
     def _order(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ began it, and a turn to the cell that asked it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -346,6 +346,13 @@ class Conversations:
         self._removed.turns = self._met - present
         self._removed.names.difference_update(self._named)
         return self._removed
+
+    def begin_again(self, named: Mapping[str, KernelConversation], current: str, removed: Removed) -> None:
+        """Have other conversations than before, of which one is in use, as in a new kernel."""
+        self._named = {name: named[name] for name in sorted(named, key=lambda name: name != "main")}
+        self.current = current
+        self._removed, self._met = Removed(), set()
+        self.remove(removed)
 
     def remove(self, removed: Removed) -> None:
         """Note what was taken out of conversations that a notebook holds, except what is here."""

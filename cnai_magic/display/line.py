@@ -41,6 +41,11 @@ class Recorded:
         self._record = record
         self.changed = changed
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """The metadata of the output."""
+        return self._record
+
     @classmethod
     def of(cls, shown: object) -> Recorded:
         """Return what a command shows, as one that changed nothing if it has no record."""

@@ -9,7 +9,8 @@ from IPython.display import display
 from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
 from ..notebook.cell_history import Kept
-from ..notebook.record import build_bundle, build_metadata
+from ..notebook.record import build_bundle, build_metadata, build_plain_text
+from ..notebook.written_outputs import WrittenOutput
 from ..session.kernel_session import KernelSession
 from .line import Line, Recorded
 
@@ -32,7 +33,9 @@ def change_output(session: KernelSession, shown: object) -> None:
 def show_in_force(session: KernelSession, display_id: str, attempt: Attempt, conversation: str) -> None:
     """Bring an attempt into the output of its cell, with what the cell did before."""
     kept = session.cells.find_kept_beside(attempt)
-    _update(CellOutput(display_id, attempt), session, kept, conversation)
+    output = CellOutput(display_id, attempt)
+    about = _update(output, session, kept, conversation)
+    session.cells.written.change(attempt.cell, _write(output, about))
 
 
 def show_as_now(session: KernelSession, output: CellOutput, cell: str | None) -> None:
@@ -54,19 +57,40 @@ def build_shown_outputs(session: KernelSession, cell: str) -> list[dict[str, Any
 
 def keep_in_outputs(session: KernelSession, run: CellRun, kept: Kept, *, succeeded: bool) -> None:
     """Keep what a cell did before in its last output, or below an error, which says what is in force."""
-    if not kept:
-        return
-    if run.outputs and succeeded:
-        _update(run.outputs[-1], session, kept)
-    elif note := kept.note(session.conversations):
-        data, about = _build_output(kept, session, Line(note))
+    written = [_write(each) for each in run.outputs]
+    if kept and run.outputs and succeeded:
+        about = _update(run.outputs[-1], session, kept)
+        written[-1] = _write(run.outputs[-1], about)
+    elif kept:
+        note = CellOutput("", Line(kept.note(session.conversations)))
+        data, about = _build_output(kept, session, note.shown)
         display(data, metadata=about, raw=True)  # type: ignore[no-untyped-call]
+        written.append(_write(note, about))
+    if run.cell is not None:
+        session.cells.written.write(run.cell, written)
 
 
-def _update(output: CellOutput, session: KernelSession, kept: Kept | None, conversation: str = "") -> None:
+def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOutput:
+    """Return an output as the file will hold it, with its metadata where more is kept beside it."""
+    shown = output.shown
+
+    def build() -> dict[str, Any]:
+        if not isinstance(shown, Attempt):
+            return {"metadata": Recorded.of(shown).record if about is None else about}
+        metadata = build_metadata(shown) if about is None else about
+        return {"data": {"text/plain": build_plain_text(shown.reply, shown.footer)}, "metadata": metadata}
+
+    return WrittenOutput(output.display_id, shown.turn_id if isinstance(shown, Attempt) else "", build)
+
+
+def _update(
+    output: CellOutput, session: KernelSession, kept: Kept | None, conversation: str = ""
+) -> dict[str, Any]:
+    """Show an output anew, where it was shown at all; return its metadata."""
+    data, about = _build_output(kept, session, output.shown, conversation)
     if output.display_id:
-        data, about = _build_output(kept, session, output.shown, conversation)
         display(data, metadata=about, raw=True, display_id=output.display_id, update=True)  # type: ignore[no-untyped-call]
+    return about
 
 
 def _build_output(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
 
+# What holds as long as its cell is there, or is kept with an answer.
+_HELD = ("drop", "system", "rate")
+
 __all__ = ["Command", "count_turns", "describe_beginning", "quote_prompt", "show_change"]
 
 
@@ -63,7 +66,7 @@ class Command:
         facts = {name: value for name, value in facts.items() if name != "ordinal" or value}
         time = time or self.conversations.clock.now()
         record = build_event_metadata(kind, conversation, time=time, **facts)
-        self.session.cells.change(self.position.cell)
+        self.session.cells.change(self.position.cell, until_stated=kind not in _HELD)
         return Recorded(shown, record, changed)
 
 

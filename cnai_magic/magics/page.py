@@ -20,7 +20,7 @@ from ..errors import CnaiError, InputError
 from ..redaction import clean, replace_surrogates
 from .cell_words import CELL
 from .extension import find_loaded
-from .page_actions import ACTIONS, keep_state
+from .page_actions import ACTIONS
 from .page_state import STATES
 
 if TYPE_CHECKING:
@@ -66,7 +66,6 @@ def _read(request: str) -> dict[str, Any]:
 def _answer(shell_session: ShellSession, request: dict[str, Any]) -> dict[str, Any]:
     wanted = request.get("do")
     shell_session.see_page_order()
-    keep_state(shell_session)
     if isinstance(wanted, str) and wanted in STATES:
         return STATES[wanted](shell_session, request)
     if isinstance(wanted, str) and wanted in ACTIONS:

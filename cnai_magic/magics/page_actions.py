@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..chat.conversation import KernelConversation
     from .shell_session import ShellSession
 
-__all__ = ["ACTIONS", "keep_state"]
+__all__ = ["ACTIONS"]
 
 
 def _keep(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
@@ -134,19 +134,11 @@ def _show_again(shell_session: ShellSession, conversation: KernelConversation, t
 
 
 def _show_last_again(shell_session: ShellSession, conversation: KernelConversation) -> None:
-    in_cells = [each for each in conversation.turns if each.position.cell is not None]
-    if in_cells:
-        _show_again(shell_session, conversation, in_cells[-1])
-
-
-def keep_state(shell_session: ShellSession) -> None:
-    """Keep what commands have changed in another output, where the cell was deleted that kept it."""
-    session = shell_session.session
-    if not session.cells.is_state_lost:
-        return
-    for each in (session.conversations.in_use, *session.conversations):
-        if any(turn.cell for turn in each.turns):
-            _show_last_again(shell_session, each)
+    """Show the last answer of a conversation again; where it has none, that of any other."""
+    for each in (conversation, *shell_session.session.conversations):
+        in_cells = [turn for turn in each.turns if turn.cell is not None]
+        if in_cells:
+            _show_again(shell_session, each, in_cells[-1])
             break
 
 

@@ -104,8 +104,7 @@ class ShellSession:
                 )
             else:
                 cells.documents.see_runs(running)
-        cells.arrange()
-        cells.begin_run(self.cell.run)
+        cells.arrange(self.cell.run)
 
     def see_page_order(self) -> None:
         """Let the turns stand as a request of the page tells, which runs no cell; it may tell nothing."""
@@ -139,8 +138,7 @@ class ShellSession:
         self.arrange()
         run, succeeded = self.cell.run, result.success
         kept = self._session.cells.end_of_run(run, succeeded=succeeded)
-        if kept:
-            keep_in_outputs(self._session, run, kept, succeeded=succeeded)
+        keep_in_outputs(self._session, run, kept, succeeded=succeeded)
 
     def _note_error(self, error: object, source: str) -> None:
         slip = error if isinstance(error, CnaiError) else None

@@ -16,6 +16,7 @@ from typing import Any
 from ..chat.attempt import Turn
 from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
+from ..redaction import clean
 from .record import SCHEMA, build_answer_record, format_time
 from .saved_state import state_record
 
@@ -28,12 +29,14 @@ _MOST_CHARACTERS = 400_000
 class Kept:
     """Turns of a cell whose answers are in no output, each with its conversation and whether it is detached.
 
-    `state` are the conversations whose state is kept too, None where the answers tell all of it.
+    `state` are the conversations whose state is kept too, None where the answers tell all of it. `cell` is
+    the ID of the cell, "" for none.
     """
 
     time: datetime
     turns: Sequence[tuple[KernelConversation, Turn, bool]] = ()
     state: Conversations | None = None
+    cell: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.turns) or self.state is not None
@@ -48,8 +51,10 @@ class Kept:
             if left < 0 and turns:
                 break
             turns.append({**about, "retired": True} if detached else about)
-        about = {"time": format_time(self.time), "turns": turns}
-        return about if self.state is None else {**about, "state": state_record(self.state, most_attempts)}
+        kept: dict[str, Any] = {"time": format_time(self.time), "turns": turns}
+        if self.cell:
+            kept["cell"] = clean(self.cell)
+        return kept if self.state is None else {**kept, "state": state_record(self.state, most_attempts)}
 
     def note(self, conversations: Conversations) -> str:
         """Return what is said below a run that failed: which answers are still in force."""
@@ -91,4 +96,4 @@ def collect_kept(
         if not needed <= known:
             known |= needed
             turns.append((conversation, turn, any(turn is each for each in conversation.set_aside)))
-    return Kept(time, turns, conversations if changed else None)
+    return Kept(time, turns, conversations if changed else None, cell)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -89,8 +89,13 @@ def restore_notebook(path: Path) -> Restored:
     cells, notes = read_notebook(path)
     restored = restore(cells)
     restored.notes[:0] = [*notes, *find_images_again(restored.conversations.values(), path.parent)]
-    restored.cells = [each._replace(outputs=()) for each in cells]
+    restored.cells = [each._replace(outputs=[*filter(_is_recorded, each.outputs)]) for each in cells]
     return restored
+
+
+def _is_recorded(output: Mapping[str, Any]) -> bool:
+    about = output.get("metadata")
+    return isinstance(about, Mapping) and isinstance(about.get("cnai"), Mapping)
 
 
 def read_saved_cells(path: Path) -> tuple[SavedCell, ...]:

@@ -36,6 +36,7 @@ __all__ = [
     "build_bundle",
     "build_event_metadata",
     "build_metadata",
+    "build_plain_text",
     "build_texts",
     "dump_cost",
     "dump_usage",
@@ -74,12 +75,16 @@ def build_texts(reply: Reply, footer: str) -> dict[str, str]:
         thought = write_markdown(show_text(reply.reasoning))
         parts.insert(0, f"<details><summary>{translate('Reasoning')}</summary>\n\n{thought}\n\n</details>")
     parts[:0] = _write_steps(reply)
-    line = translate(footer)
-    parts.append(write_small(line))
+    parts.append(write_small(translate(footer)))
     return {
         "text/markdown": "\n\n".join(part for part in parts if part),
-        "text/plain": f"{show_text(reply.text)}\n\n{line}".lstrip("\n"),
+        "text/plain": build_plain_text(reply, footer),
     }
+
+
+def build_plain_text(reply: Reply, footer: str) -> str:
+    """Return an answer as text/plain, with the footer."""
+    return f"{show_text(reply.text)}\n\n{translate(footer)}".lstrip("\n")
 
 
 def _write_steps(reply: Reply) -> Iterator[str]:

@@ -39,10 +39,9 @@ class Restored:
     """What a notebook holds: conversations, the one in use, a charge for each answer, and what was left out.
 
     `removed` is what commands took out of the conversations; `changing` are the cells whose outputs tell of
-    more than their own turns, `state_cell` is the one with the latest state of all. `document` is the order
-    of the code cells. `notes` are lines for a person;
+    more than their own turns. `document` is the order of the code cells. `notes` are lines for a person;
     `comparisons` are answers of which none is kept, in the order of time; the last is `undecided` where no
-    answer came after it. `cells` are the IDs and sources of all code cells, without their outputs.
+    answer came after it. `cells` are all code cells, with those of their outputs that the magics made.
     """
 
     conversations: dict[str, KernelConversation] = field(default_factory=dict)
@@ -52,7 +51,6 @@ class Restored:
     cells: list[SavedCell] = field(default_factory=list)
     removed: Removed = field(default_factory=Removed)
     changing: set[str] = field(default_factory=set)
-    state_cell: str | None = None
     document: Document = UNKNOWN_ORDER
     comparisons: list[SavedComparison] = field(default_factory=list)
     undecided: bool = False
@@ -70,7 +68,7 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
     identifiers = dict.fromkeys(each.id for each in cells if each.id is not None)
     places = {cell: place for place, cell in enumerate(identifiers, 1)}
     document = Document(places, source="file")
-    found = FoundConversations(outputs, places)
+    found = FoundConversations(outputs, {each.id for each in cells if each.has_run})
     for _, _, step in sorted(_steps(outputs, found), key=lambda each: each[:2]):
         step()
     found.link_forks()
@@ -96,7 +94,6 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
         notes,
         removed=found.removed,
         changing=outputs.changing,
-        state_cell=outputs.state_cell,
         document=document,
         comparisons=undecided,
         undecided=bool(undecided) and all(each.latest < undecided[-1].time for each in outputs.turns),

@@ -140,8 +140,7 @@ class SavedOutputs:
     keep, `states` those of all conversations, `changes` those that commands made and
     no state of their cell tells of, each once. `comparisons` are answers of which none was kept by then.
     `system_cells` are the cells of commands that set system
-    messages, by when they did. `changing` are the cells whose outputs tell of more than their own turns,
-    `state_cell` is the one with the latest state. Of
+    messages, by when they did. `changing` are the cells whose outputs tell of more than their own turns. Of
     all ratings of an answer, in whichever output, the latest is that of the answer. `keeps_ids` tells that an
     output is in the cell that it names, `lacks_outputs` that a cell asks and has no answer.
     """
@@ -153,7 +152,6 @@ class SavedOutputs:
         self.changes: dict[Event, SavedChange] = {}
         self.states: list[SavedState] = []
         self.changing: set[str] = set()
-        self.state_cell: str | None = None
         self.comparisons: list[SavedComparison] = []
         self.system_cells: dict[datetime, str] = {}
         self._ratings: dict[str, Rating | None] = {}
@@ -199,11 +197,13 @@ class SavedOutputs:
             read_rows_record(about)  # they are in no conversation
             return
         known, turns, changes, state = read_kept(about)
+        if self._is_copy(_find_own_cell(about), cell):
+            # Of a cell that was copied, and has not run since: it changed nothing, but was paid for.
+            self._charge_copy(about, data, number)
+            raise InputError("it is a copy of another one")
         if state is not None and known is not None:
             try:
                 self.states.append(read_state(state, known))
-                if known == max(each.time for each in self.states):
-                    self.state_cell = cell
                 for name, rating in self.states[-1].ratings.items():
                     self._rate(name, rating)
             except InputError as error:
@@ -216,10 +216,6 @@ class SavedOutputs:
             self._change(about, cell)
         else:
             answer = self._answer(about, data, number)
-            if self._is_copy(answer.cell, cell):
-                # Of a cell that was copied, and not asked since: no turn, but it was paid for.
-                self._charge(list_all_attempts(answer))
-                raise InputError("it is a copy of another one")
             if answer.id in self.answers:
                 raise InputError("it is a copy of another one")
             self._save(cell, known, KeptTurn(answer, read_standing(about, answer), detached=False))
@@ -235,6 +231,16 @@ class SavedOutputs:
                 self._save(cell, known, turn)
             except InputError as error:
                 self._left_out["{} earlier answer", error.what].append(number)
+
+    def _charge_copy(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> None:
+        """Charge for the answers in the output of a cell that was copied."""
+        if about.get("event") == COMPARED:
+            self._charge(read_comparison(about, None).turn.attempts)
+        elif "event" not in about:
+            self._charge(list_all_attempts(self._answer(about, data, number)))
+        for each in read_kept(about)[1]:
+            if not isinstance(each, InputError):
+                self._charge(list_all_attempts(each.attempt))
 
     def _compare(self, about: Mapping[str, Any], cell: str | None) -> None:
         comparison = read_comparison(about, cell)
@@ -329,7 +335,14 @@ def _name_cells(numbers: list[int]) -> str:
 
 def _holds_own_output(cell: SavedCell) -> bool:
     """Tell whether any output of a cell says that it belongs to a cell of this ID."""
-    return cell.id is not None and any(about.get("cell") == cell.id for about, _ in _find_records(cell))
+    return cell.id is not None and any(_find_own_cell(about) == cell.id for about, _ in _find_records(cell))
+
+
+def _find_own_cell(about: Mapping[str, Any]) -> str:
+    """Return the ID of the cell that an output says it belongs to, "" where it says nothing."""
+    kept = about.get("kept")
+    own = about.get("cell") or (kept.get("cell") if isinstance(kept, Mapping) else None)
+    return own if isinstance(own, str) else ""
 
 
 def _is_of_another(own: str, cell: str | None) -> bool:

@@ -12,12 +12,16 @@ from ..chat.cleared_cells import begin_anew
 from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.documents import Documents
+from ..chat.order import Document
+from ..chat.reply import Reply
 from ..chat.system_commands import begin_run
 from ..money.book import SpendBook
 from ..notebook.cell_history import Kept, collect_kept
 from ..notebook.merge import merge
-from ..notebook.restore import Restored
+from ..notebook.rebuild import rebuild
+from ..notebook.restore import Restored, restore
 from ..notebook.saved_outputs import SavedCell
+from ..notebook.written_outputs import WrittenOutputs
 from .forks import ForkSafeLock
 
 __all__ = ["Cells"]
@@ -26,19 +30,26 @@ __all__ = ["Cells"]
 class Cells:
     """What the cells of one notebook asked and changed; `lock` is held while conversations change.
 
-    `restored` are the cells of the notebook's file, `documents` what is known of the order of cells.
+    `restored` are the cells of the notebook's file, `documents` what is known of the order of cells,
+    `written` what the file will hold of their outputs.
     """
 
     def __init__(self, conversations: Conversations, book: SpendBook, lock: ForkSafeLock) -> None:
         self.restored: Sequence[SavedCell] = ()
         self.documents = Documents()
+        self.written = WrittenOutputs()
         self._lock = lock
         self._conversations = conversations
         self._book = book
         # The cells that changed more than their own turns: their outputs keep the state.
         self._changing: set[str | None] = set()
-        # The cell whose output has kept the state of all conversations last.
-        self._state_cell: str | None = None
+        # Whether a command changed what no answer tells, and no answer came since.
+        self._is_unstated = False
+        # The cells whose outputs were gone when the conversations were rebuilt last.
+        self._left_out: frozenset[str] = frozenset()
+        self._arranged = self.documents.document
+        # The answers as they came, by their IDs: of images and probabilities a notebook does not keep all.
+        self._replies: dict[str, Reply] = {}
         # The IDs of the answers that the outputs of a cell hold, by cell.
         self._held: dict[str, set[str]] = {}
         # What the last run of a cell has shown, by cell.
@@ -48,22 +59,19 @@ class Cells:
         """Return what the last run of a cell has shown of answers and commands."""
         return self._shown.get(cell, ())
 
-    def change(self, cell: str | None) -> None:
-        """Note that a cell runs a command that changes conversations."""
-        self._changing.add(cell)
+    def change(self, cell: str | None, *, until_stated: bool = False) -> None:
+        """Note that a cell runs a command that changes conversations.
 
-    @property
-    def is_state_lost(self) -> bool:
-        """Whether the cell was deleted whose output kept last what commands have changed."""
-        return self._state_cell in self.documents.document.deleted
+        With `until_stated` the next answer states it too: until then it holds as long as the cell is there.
+        """
+        self._changing.add(cell)
+        self._is_unstated |= until_stated
 
     def begin_run(self, run: CellRun) -> None:
         """Note that a cell runs, unless that is known: it may be said before each question and command."""
         if not run.has_begun:
             run.has_begun = True
             if run.cell is not None:
-                if self.documents.is_run_anew(run.cell):
-                    begin_anew(self._conversations, run.cell)
                 begin_run(self._conversations, run.cell)
 
     def end_of_run(self, run: CellRun, *, succeeded: bool = True) -> Kept:
@@ -81,8 +89,9 @@ class Cells:
                 turn.display_id = shown.get((conversation.name, turn.id), "")
             self._shown[run.cell] = tuple(run.outputs)
             self._held[run.cell] = {identifier for each, _ in answers for identifier in each.ids}
-            if run.outputs and self.is_state_lost:
+            if self._is_unstated and any(each.turn for each, _ in answers):
                 self.change(run.cell)
+                self._is_unstated = False
             if any(each.begun_by and each.begun_by.cell == run.cell for each in self._conversations):
                 self.change(run.cell)
             return self._collect_kept(run.cell)
@@ -114,13 +123,46 @@ class Cells:
         kept = collect_kept(self._conversations, cell, now, self._held[cell], changed=changed)
         if kept.state is not None:
             self.change(cell)
-            self._state_cell = cell
         return kept
 
-    def arrange(self) -> None:
-        """Let all turns stand as in the document that is known now."""
+    def arrange(self, run: CellRun | None = None) -> None:
+        """Let all turns stand as in the document that is known now, where a cell may run."""
         with self._lock.current:
-            self._conversations.arrange(self.documents.document)
+            document = self.documents.document
+            if run is not None and run.has_begun:
+                self._conversations.arrange(document)
+                return
+            cell = None if run is None else run.cell
+            anew = cell if cell is not None and self.documents.is_run_anew(cell) else None
+            if anew is not None:
+                self._forget(anew)
+            self._follow(document)
+            self._conversations.arrange(document)
+            if anew is not None:
+                begin_anew(self._conversations, anew)
+            if run is not None:
+                self.begin_run(run)
+
+    def _forget(self, cell: str) -> None:
+        """Forget what the cleared outputs of a cell held."""
+        self.written.forget(cell)
+        self._left_out -= {cell}
+        self._changing.discard(cell)
+
+    def _follow(self, document: Document) -> None:
+        """Restore the conversations from the outputs that a document shows, where any went or came back."""
+        if document is self._arranged:
+            return
+        self._arranged = document
+        hidden = self.written.list_hidden(document)
+        if hidden == self._left_out:
+            return
+        self._left_out = frozenset(hidden)
+        turns = (turn for each in self._conversations for turn in each.every_turn)
+        self._replies.update((each.id, each.reply) for turn in turns for each in turn.attempts)
+        restored = restore(self.written.list_cells(document, hidden))
+        rebuild(self._conversations, restored, hidden, self._replies)
+        self._conversations.rearrange()
 
     def restore(self, restored: Restored, *, own: bool = True) -> None:
         """Add the conversations and the spend of a notebook that are not known here.
@@ -135,7 +177,8 @@ class Cells:
             self.restored = restored.cells
             self._book.restore(restored.charges)
             self._changing |= restored.changing
-            self._state_cell = restored.state_cell
+            self._is_unstated |= bool(restored.changing)
+            self.written.restore(restored.cells)
 
     def take_in(
         self, conversation: KernelConversation, name: str, otherwise: str, by: CellPosition | None = None

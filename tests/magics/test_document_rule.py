@@ -277,7 +277,8 @@ class _Both:
 
     def __init__(self, notebook: EditedNotebook) -> None:
         self.notebook, self.reader = notebook, _Reader()
-        # Commands run here; a command that begins a conversation has a cell of its own, and stays.
+        # Commands run here; a command that begins a conversation has a cell of its own. They stay: what
+        # becomes of them otherwise is in test_live_and_restored.py.
         self.tools = notebook.cells[0]
         self.fixed = {self.tools.id}
         self.forks: list[tuple[str, Cell]] = []
@@ -330,9 +331,7 @@ class _Both:
         elif kind == "use":
             names = list(self.reader.chats)
             self.reader.current = names[other % len(names)]
-            # Where the page tells of it at once, the cell of the command may be deleted.
-            own = one % 2 and notebook.told_by == "page"
-            self._run(notebook.insert(to) if own else self.tools, f"%cnai_chat use {self.reader.current}")
+            self._run(self.tools, f"%cnai_chat use {self.reader.current}")
         elif kind == "restart":
             notebook.restart(self.tools)
             self.reader.restart(self.document)

@@ -164,7 +164,8 @@ def test_the_hardest_edits_are_followed(server: ScriptedServer, tmp_path: Path) 
         assert ask("b", "fzbya") == "b"
         assert ask("y", "fzbya") == "by"
         run("%cnai_chat use main", "u", "fzbyau")
-        assert ask("a", "fzbya") == "zya"
+        assert ask("a", "fzbyau") == "zya"
+        # From here on the answer states what the command did.
         # A renamed notebook is the same one.
         assert ask("a", "fzba", "renamed.ipynb") == "za"
         assert ask("a", "fzbya", "renamed.ipynb") == "zya"
@@ -176,6 +177,7 @@ def test_the_hardest_edits_are_followed(server: ScriptedServer, tmp_path: Path) 
         # It comes back with the cell of `drop` deleted, unless that has run something else by then.
         assert ask("a", "fzbya") == "zya"
         run("x = 1", "d", "fzbyad")
+        assert ask("a", "fzbyad") == "za"
         assert ask("a", "fzbya") == "za"
 
 

@@ -150,29 +150,33 @@ def test_stale_answers_and_numbers_follow_the_cells_as_the_page_has_them_now(
         assert find("renumbered", "a", "b", "c") == [{**renumbered, "turns": {turns["b"]: 1, turns["a"]: 0}}]
 
 
-def test_what_a_command_changed_stays_where_its_cell_is_deleted(
+def test_a_command_holds_as_long_as_its_cell_is_there_or_an_answer_states_it(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     with running_kernel(tmp_path, **environment(server)) as kernel:
-        for cell, source in (("a", "%%cnai\nOne?"), ("new", "%cnai_chat new plan"), ("b", "%%cnai\nTwo?")):
+
+        def run(source: str, cell: str, *document: str) -> None:
             if "?" in source:
                 server.reply(sse(cell))
-            kernel.run(source, cell, document=["a", "new", "b", "use"])
-        kernel.run("%cnai_chat use main", "use", document=["a", "new", "b", "use"])
+            assert not kernel.run(source, cell, document=document).error
 
-        def find_kept(ran: Ran) -> list[str]:
-            shown = [
-                each["metadata"].get("cnai", {}) for each in ran.of("display_data", "update_display_data")
-            ]
-            return [each["kept"]["state"]["current"] for each in shown if "state" in each.get("kept", {})]
+        def find_in_use(*document: str) -> str:
+            return str(kernel.ask_page(document, do="state")[0]["conversation"])
 
-        # The page tells of it at once: the output of the last answer keeps it from now on.
-        assert find_kept(kernel.ask_page(["a", "new", "b"], do="state")[1]) == ["main"]
-        assert find_kept(kernel.ask_page(["a", "new", "b"], do="state")[1]) == []
-        # Where nothing told of it, the next answer does.
-        server.reply(sse("last"))
-        assert "main" in find_kept(kernel.run("%%cnai\nThree?", "c", document=["new", "b", "c"]))
-        assert find_kept(kernel.run("1", "plain", document=["new", "b", "plain"])) == []
+        run("%%cnai\nOne?", "a", "a")
+        run("%cnai_chat new plan", "new", "a", "new")
+        assert find_in_use("a", "new") == "plan"
+        assert find_in_use("a") == "main"
+        assert find_in_use("a", "new") == "plan", "it came back"
+        run("%%cnai\nTwo?", "b", "a", "new", "b")
+        assert find_in_use("a", "b") == "plan", "the answer states it"
+        run("%cnai_chat use main", "use", "a", "b", "use")
+        assert find_in_use("a", "b") == "plan"
+        # Where nothing told of it, the next run does.
+        run("%%cnai\nThree?", "c", "a", "b", "c")
+        assert [each["content"] for each in server.requests[-1].json()["messages"]] == ["Two?", "b", "Three?"]
+        assert find_in_use("a") == "main"
+        assert find_in_use("a", "b", "c") == "plan"
 
 
 def test_what_is_left_of_the_days_budget_is_told(kernel: Kernel, tmp_path: Path) -> None:

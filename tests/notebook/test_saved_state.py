@@ -44,9 +44,13 @@ def test_the_latest_state_holds_with_the_answers_that_came_after_it(notebook: Wo
     notebook.run("w", "fork plan")
     notebook.run("c", Ask(prompt="c"))
     assert _prompts(restore(notebook.saved())) == {"main": ["b"], "plan": ["b", "c"]}
+    notebook.run("d", Ask(prompt="d"))
     del notebook.outputs["w"]
+    # The answer that came after the command states it too.
+    assert _prompts(restore(notebook.saved())) == {"main": ["b"], "plan": ["b", "c", "d"]}
+    del notebook.outputs["c"]
     # As if the command had not been there: what was asked in the fork names it.
-    assert _prompts(restore(notebook.saved())) == {"main": ["b"], "plan": ["c"]}
+    assert _prompts(restore(notebook.saved())) == {"main": ["b"], "plan": ["d"]}
 
 
 def test_a_turn_whose_output_was_cleared_is_told_but_not_one_whose_cell_was_deleted(

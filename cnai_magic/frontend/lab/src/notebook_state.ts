@@ -16,7 +16,6 @@ import { describeOrder, keepIds } from "../../src/order";
 import { type Answer, askKernel } from "./ask_kernel";
 import { asList, asRecord, asText, isId, PAGE_TYPE } from "./facts";
 import { listRecorded } from "./notebook_cells";
-import { showAgain } from "./shown_again";
 
 /** Answers that were asked before one above them changed, below the turn `above`. */
 export interface Stale {
@@ -124,8 +123,7 @@ export class NotebookState {
     try {
       do {
         this.askAgain = false;
-        const answer = await this.ask({ do: "state" }, this.tellOrder());
-        for (const each of answer?.shown ?? []) showAgain(this, each);
+        await this.ask({ do: "state" }, this.tellOrder());
       } while (this.askAgain && generation === this.generation);
     } finally {
       if (generation === this.generation) this.asking = false;

@@ -147,7 +147,7 @@ export class OutlinePanel extends Widget {
 
   private async fork(conversation: string, at?: number): Promise<void> {
     const title = at === undefined ? this.words("Fork {name}") : this.words("Fork {name} after turn {at}");
-    const options = { title: fill(title, { name: conversation, at: at ?? 0 }), label: this.words("Name of the fork; empty: any") };
+    const options = { title: fill(title, { name: conversation, at: at ?? 0 }), label: this.words("Name of the fork (empty: chat-2, chat-3, …)") };
     const { button, value } = await InputDialog.getText({ ...options, okLabel: this.words("Fork") });
     if (button.accept) await this.change({ do: "fork", conversation, name: (value ?? "").trim(), at });
   }

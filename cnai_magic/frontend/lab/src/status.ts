@@ -42,6 +42,8 @@ export const status: JupyterFrontEndPlugin<void> = {
       item,
       align: "left",
       rank: 10,
+      // Those of priority 0 are hidden in a narrow window.
+      priority: 1,
       isActive: () => item.isActive,
       activeStateChanged: item.activeChanged,
     });

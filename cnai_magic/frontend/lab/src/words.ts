@@ -35,7 +35,7 @@ const CHINESE: Record<string, string> = {
   "Fork after turn {number} of {name}": "在 {name} 的第 {number} 轮之后分叉",
   "Fork {name}": "分叉 {name}",
   "Fork {name} after turn {at}": "在 {name} 的第 {at} 轮之后分叉",
-  "Name of the fork; empty: any": "新对话的名称；留空则自动命名",
+  "Name of the fork (empty: chat-2, chat-3, …)": "新对话的名称（留空：chat-2、chat-3……）",
   "Export {name}": "导出 {name}",
   "File in the notebook’s folder: .md, .ipynb or .json": "笔记本所在文件夹中的文件：.md、.ipynb 或 .json",
   "An answer is coming · {seconds} s": "回答正在生成 · {seconds} 秒",
