@@ -14,12 +14,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any, Protocol
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.forked_kernels import forked_kernels
 from tests.notebooks import new_notebook
 from tests.servers import ScriptedServer
 
@@ -62,7 +63,15 @@ def context() -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="package")
 def lab(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    with running_jupyter("lab", tmp_path_factory.mktemp("lab"), ipykernel6=_IPYKERNEL6) as server:
+    path = os.pathsep.join(filter(None, [_IPYKERNEL6, os.environ.get("PYTHONPATH")]))
+    with ExitStack() as stack:
+        if _IPYKERNEL6:
+            folder = stack.enter_context(forked_kernels("ipykernel6", PYTHONPATH=path))
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            patch.setenv("JUPYTER_PATH", str(folder), prepend=os.pathsep)
+        server = stack.enter_context(
+            running_jupyter("lab", tmp_path_factory.mktemp("lab"), ipykernel6=_IPYKERNEL6)
+        )
         yield server
 
 

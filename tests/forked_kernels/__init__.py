@@ -1,6 +1,6 @@
 """Kernels forked from a process that has imported what each kernel imports: most of the cost of a short one.
 
-Jupyter finds them under the name `python3` where `JUPYTER_PATH` is set, and starts `client.py` instead of a
+Jupyter finds them by the name of their kind where `JUPYTER_PATH` is set, and starts `client.py` instead of a
 kernel; that asks `server.py` to fork, passes signals on, and ends as the kernel ends. A kernel has its own
 process, environment and folder as always, and does the same. But modules, ours too, are there before it
 imports them, so a test of imports takes `JUPYTER_PATH` away first. There is no debugger.
@@ -24,8 +24,11 @@ _HERE = Path(__file__).parent
 
 
 @contextmanager
-def forked_kernels() -> Iterator[Path]:
-    """Run the process that forks; yield the folder for `JUPYTER_PATH`, which is empty on other systems."""
+def forked_kernels(kind: str = "python3", **environment: str) -> Iterator[Path]:
+    """Run the process that forks; yield the folder for `JUPYTER_PATH`, which is empty on other systems.
+
+    `kind` is the name that Jupyter knows its kernels by, `environment` what is added to that of the process.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if not hasattr(os, "pidfd_open"):
@@ -38,11 +41,15 @@ def forked_kernels() -> Iterator[Path]:
             command = [sys.executable, str(_HERE / "server.py"), str(listener.fileno())]
             # In a session of its own: Ctrl-C is for the tests. It ends with its standard input.
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                pass_fds=[listener.fileno()],
+                env={**os.environ, **environment},
+                start_new_session=True,
             )
         with process:
             argv = [sys.executable, "-I", "-S", str(_HERE / "client.py"), address, "-f", "{connection_file}"]
-            kernel = folder / "kernels" / "python3" / "kernel.json"
+            kernel = folder / "kernels" / kind / "kernel.json"
             kernel.parent.mkdir(parents=True)
-            kernel.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
+            kernel.write_text(json.dumps({"argv": argv, "display_name": kind, "language": "python"}))
             yield folder
