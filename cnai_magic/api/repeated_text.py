@@ -6,6 +6,8 @@ relays), others resend all of it once, most often with the last event. Nothing h
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 __all__ = ["RepeatedText"]
 
 # So many characters in one delta may be all of the text so far.
@@ -14,6 +16,8 @@ _LONG = 16
 _SURE = 8
 # What one delta repeats came in so many: two equal halves of a text are no repetition.
 _FEWEST = 3
+# Of more pieces than this only their digest is kept: a long answer takes no memory here.
+_MOST_PIECES = 1000
 
 
 class RepeatedText:
@@ -23,6 +27,9 @@ class RepeatedText:
         self._watching = True
         self._pieces: list[str] = []
         self._size = 0
+        # Of the text before the pieces.
+        self._digest = blake2b()
+        self._folded = False
         # All of the text so far, where each delta has that; the second delta, if it may be the first such.
         self._whole = self._second = ""
 
@@ -31,6 +38,8 @@ class RepeatedText:
         if not self._watching and len(delta) < _LONG:
             self._pieces.append(delta)  # nearly every delta of an answer
             self._size += len(delta)
+            if len(self._pieces) > _MOST_PIECES:
+                self._fold()
             return delta
         if self._whole:
             return self._extend(delta)
@@ -72,11 +81,22 @@ class RepeatedText:
 
     def _is_all(self, delta: str) -> bool:
         """Return whether a delta is all that has come, once more."""
-        if len(delta) != self._size or len(self._pieces) < _FEWEST:
+        if len(delta) != self._size or (len(self._pieces) < _FEWEST and not self._folded):
             return False
-        return delta == "".join(self._pieces)
+        self._fold()
+        return self._digest.digest() == blake2b(_encode(delta)).digest()
+
+    def _fold(self) -> None:
+        """Keep the digest of the pieces in place of them."""
+        self._digest.update(_encode("".join(self._pieces)))
+        self._pieces.clear()
+        self._folded = True
 
 
 def _may_extend(first: str, second: str) -> bool:
     """Return whether the second delta may be the first one, and more: not a line of one sign."""
     return len(second) > len(first) and second.startswith(first) and len(set(second)) > 1
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
