@@ -43,7 +43,6 @@ from .tokens import (
     estimate_image_tokens,
     estimate_roughly,
     estimate_tokens,
-    limit_estimate,
 )
 from .tool_calls import CalledTools, write_tools
 
@@ -107,7 +106,7 @@ class Message:
         return [] if isinstance(self.content, str) else [p for p in self.content if isinstance(p, ImagePart)]
 
     @property
-    def _words(self) -> str:
+    def words(self) -> str:
         """All text that a model reads of it."""
         if isinstance(self.content, str) and not self.tool_calls:
             return self.content
@@ -119,7 +118,7 @@ class Message:
     @cached_property
     def text_tokens(self) -> int:
         """The estimated tokens of the content without its images."""
-        return estimate_tokens(self._words)
+        return estimate_tokens(self.words)
 
     @cached_property
     def tokens(self) -> int:
@@ -130,22 +129,17 @@ class Message:
     def rough_tokens(self) -> int:
         """The tokens of the content, far more roughly estimated, and far sooner."""
         images = sum(estimate_image_tokens(image.detail) for image in self.images) if self.images else 0
-        return estimate_roughly(self._words) + images
-
-    @property
-    def text_tokens_limit(self) -> int:
-        """What `text_tokens` does not exceed, by the mere length of the content."""
-        return limit_estimate(self._words)
+        return estimate_roughly(self.words) + images
 
     @cached_property
     def most_tokens(self) -> int:
         """An upper bound of the tokens of the content; see `tokens.bound_tokens`."""
-        return bound_tokens(self._words) + MOST_IMAGE_TOKENS * len(self.images)
+        return bound_tokens(self.words) + MOST_IMAGE_TOKENS * len(self.images)
 
     @property
     def size(self) -> int:
         """The characters of the content as a notebook keeps it: of an image it keeps little."""
-        return len(self._words) + sum(min(len(image.url), _KEPT_OF_IMAGE) for image in self.images)
+        return len(self.words) + sum(min(len(image.url), _KEPT_OF_IMAGE) for image in self.images)
 
     def adding(self, words: str) -> Message:
         """Return the same message with words below its content."""

@@ -278,8 +278,12 @@ class StreamReader:
 
     def close(self) -> Chunk | None:
         """Return the calls of tools, and text that was held back: of a character, or of a possible tag."""
-        text, thought, all_thought = self._thinking.split(self._texts.close(), ended=True)
-        text, thought = self._special.strip(text, ended=True), self._thoughts.close() + thought
+        text = self._texts.close() if self._texts.held else ""
+        text, thought, all_thought = self._thinking.split(text, ended=True)
+        if text or self._special.held:
+            text = self._special.strip(text, ended=True)
+        if self._thoughts.held:
+            thought = self._thoughts.close() + thought
         # Half a character that the other half never followed.
         text += "\ufffd" * len(self._half)
         thought += "\ufffd" * len(self._half_thought)

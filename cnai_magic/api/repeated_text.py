@@ -21,7 +21,7 @@ _MOST_PIECES = 1000
 
 
 class RepeatedText:
-    """The text of one answer, or its reasoning, from the deltas that it comes in."""
+    """The text of one answer, or its reasoning, from the deltas that it comes in; `held` waits for more."""
 
     def __init__(self) -> None:
         self._watching = True
@@ -31,7 +31,7 @@ class RepeatedText:
         self._digest = blake2b()
         self._folded = False
         # All of the text so far, where each delta has that; the second delta, if it may be the first such.
-        self._whole = self._second = ""
+        self._whole = self.held = ""
 
     def take(self, delta: str) -> str:
         """Return what is new in a delta; a second one that may repeat the first waits for the third."""
@@ -49,13 +49,13 @@ class RepeatedText:
 
     def _watch(self, delta: str) -> str:
         """Return what is new in one of the first deltas."""
-        first, second = "".join(self._pieces), self._second
+        first, second = "".join(self._pieces), self.held
         if not first:
             return self._add(delta)
         if not second and _may_extend(first, delta):
-            self._second = delta
+            self.held = delta
             return ""
-        self._second = ""
+        self.held = ""
         if second and delta.startswith(second) and (delta != second or len(first) >= _SURE):
             self._whole = delta
             return delta[len(first) :]
@@ -64,7 +64,7 @@ class RepeatedText:
 
     def close(self) -> str:
         """Return what still waits, at the end of the answer."""
-        first, second, self._second = "".join(self._pieces), self._second, ""
+        first, second, self.held = "".join(self._pieces), self.held, ""
         return second[len(first) :] if len(first) >= _SURE else second
 
     def _add(self, delta: str) -> str:

@@ -30,24 +30,25 @@ _BOX = re.compile(
 
 
 class SpecialTokens:
-    """Strips the tokens of one answer, which comes in pieces; `held` is what may be one, or half of one.
+    """Strips the tokens of one answer, which comes in pieces; `held` tells that some may be held back.
 
     A piece without "<" needs no call, where nothing is held: it is noted in `before`.
     """
 
     def __init__(self) -> None:
         self.before = ""
+        self.held = False
         self._leaked: list[str] = []
         self._half = ""
         self._struck = False
 
-    @property
-    def held(self) -> bool:
-        """Whether something is held back."""
-        return bool(self._half or self._leaked)
-
     def strip(self, piece: str, *, ended: bool = False) -> str:
         """Return what is decided of the text; all of it where it has `ended`."""
+        text = self._strip(piece, ended)
+        self.held = bool(self._half or self._leaked)
+        return text
+
+    def _strip(self, piece: str, ended: bool) -> str:
         text, self._half = self._half + piece, ""
         if not ended:
             kept = _measure_half(text)

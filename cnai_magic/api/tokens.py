@@ -21,7 +21,6 @@ __all__ = [
     "estimate_image_tokens",
     "estimate_roughly",
     "estimate_tokens",
-    "limit_estimate",
 ]
 
 # OpenAI's guide "Images and vision" (GPT-4o): 85 tokens at low detail, 765 for 1024 × 1024 pixels at high.
@@ -113,11 +112,6 @@ def estimate_tokens(text: str) -> int:
 def estimate_roughly(text: str) -> int:
     """Estimate the tokens of a text by its bytes alone: four a token, in a hundredth of the time."""
     return (len(text) if text.isascii() else len(text.encode("utf-8", "replace"))) // 4 + 1
-
-
-def limit_estimate(text: str) -> int:
-    """Return what `estimate_tokens` of a text does not exceed, by its length alone."""
-    return len(text) * (1 if text.isascii() else 2)  # as no character has a greater weight
 
 
 def estimate_image_tokens(detail: str) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .messages import Message
 from .token_usage import Usage
-from .tokens import bound_tokens, estimate_tokens, limit_estimate
+from .tokens import bound_tokens, estimate_tokens
 
 __all__ = ["COUNTED", "complete_usage", "estimate_usage", "read_plain_usage", "read_usage"]
 
@@ -203,12 +203,20 @@ def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = ""
 
 
 def complete_usage(
-    reported: Usage | None, messages: Sequence[Message], answer: str, reasoning: str = ""
+    reported: Usage | None,
+    messages: Sequence[Message],
+    answer: str,
+    reasoning: str = "",
+    *,
+    of_many: bool = False,
 ) -> Usage:
-    """Return the counts; those that are missing or impossible are estimated, and marked."""
+    """Return the counts; those that are missing or impossible are estimated, and marked.
+
+    `of_many` tells that the tokens of the messages were not estimated, and are not without need.
+    """
     if reported is None:
         return estimate_usage(messages, answer, reasoning)
-    if _is_surely_plausible(reported, messages, answer + reasoning):
+    if _is_surely_plausible(reported, messages, answer + reasoning, of_many):
         return reported
     thought = estimate_tokens(reasoning)
     completion = estimate_tokens(answer) + thought
@@ -232,7 +240,7 @@ def complete_usage(
     return usage
 
 
-def _is_surely_plausible(usage: Usage, messages: Sequence[Message], answer: str) -> bool:
+def _is_surely_plausible(usage: Usage, messages: Sequence[Message], answer: str, of_many: bool) -> bool:
     """Return whether the counts are plausible by the mere length of the texts, as nearly all are.
 
     To estimate the tokens of each would be a tenth of what one of many rows costs.
@@ -240,10 +248,18 @@ def _is_surely_plausible(usage: Usage, messages: Sequence[Message], answer: str)
     completion = usage.completion_tokens
     if usage.estimated or not 0 < completion <= _LONGEST_ANSWER:
         return False
-    prompt = sum(map(attrgetter("text_tokens_limit"), messages))
-    return _FEWEST * completion >= limit_estimate(answer) and _is_plausible(
+    if of_many:
+        prompt = _limit_estimate("".join(message.words for message in messages))
+    else:
+        prompt = sum(map(attrgetter("text_tokens"), messages))
+    return _FEWEST * completion >= _limit_estimate(answer) and _is_plausible(
         usage.prompt_tokens, prompt, _LONGEST_PROMPT
     )
+
+
+def _limit_estimate(text: str) -> int:
+    """Return what the estimate of a text does not exceed, by its length alone."""
+    return len(text) * (1 if text.isascii() else 2)  # as no character has a greater weight
 
 
 def _is_plausible(count: int, estimate: int, most: int) -> bool:

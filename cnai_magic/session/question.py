@@ -351,7 +351,8 @@ def _choose_conversation(
 
 def _choose_system(options: Options, system: str | None, settings: Cnai) -> str:
     texts = (options.system, system, settings.system, options.instructions)
-    return replace_surrogates(next(text for text in texts if text is not None))
+    chosen = next(text for text in texts if text is not None)
+    return chosen if chosen.isascii() else replace_surrogates(chosen)
 
 
 def _read_prompt(prompt: str, attachments: Sequence[Attachment]) -> tuple[str, tuple[Part, ...]]:
@@ -370,4 +371,4 @@ def check_prompt(prompt: object) -> str:
             "there is no question",
             next_step=write_question(),
         )
-    return replace_surrogates(prompt)
+    return prompt if prompt.isascii() else replace_surrogates(prompt)

@@ -363,7 +363,8 @@ class BatchQuestion:
         return describe_effect(think, thought=thought, sent=exchange.thinking_sent, given_up=given_up)
 
     def _count_usage(self, chunk: Chunk) -> Usage:
-        return complete_usage(chunk.usage, self._request.sent_messages, chunk.text, chunk.reasoning)
+        messages = self._request.sent_messages
+        return complete_usage(chunk.usage, messages, chunk.text, chunk.reasoning, of_many=True)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
