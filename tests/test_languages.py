@@ -75,6 +75,30 @@ def test_a_footer_is_translated_part_by_part_and_names_stay() -> None:
     assert translate("demo credit ≈$0.01 without the answers") == "演示额度 ≈$0.01（不含回答）"
 
 
+@pytest.mark.parametrize(
+    ("text", "translated"),
+    [
+        ("4 of them before", "其中 4 之前已有"),
+        ("demo credit is not money; ask again", "演示额度不是钱；再问一次"),
+        (
+            "Since 10:20:30, h charged $2, and this kernel counted $1: $1 more there.",
+            "自 10:20:30 起，h 扣费 $2，此内核统计为 $1：前者多 $1。",
+        ),
+        (
+            "Since its start, the demo gateway charged $1, and this kernel counted $1: they agree.",
+            "自启动以来，演示网关扣费 $1，此内核统计为 $1：两者一致。",
+        ),
+        (
+            "1 answer was replayed at no cost; when asked for, it cost demo credit $1.",
+            "1 个回答是重放的，没有费用；当初提问时的费用为演示额度 $1。",
+        ),
+    ],
+)
+def test_of_several_patterns_the_one_with_the_most_words_is_taken(text: str, translated: str) -> None:
+    choose("zh")
+    assert translate(text) == translated
+
+
 @pytest.mark.parametrize("spent", [0, 10**9])
 @pytest.mark.parametrize("held", [0, 10**9])
 def test_what_is_left_of_a_budget_is_said_in_one_language(spent: int, held: int) -> None:

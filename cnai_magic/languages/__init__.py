@@ -28,7 +28,7 @@ _DOT, _SEMICOLON = " · ", "; "
 _NAME = re.compile(r"\{(\w+)\}")
 # They stand for numbers: a server may say "the quota of this key" or "the upload failed".
 _NUMBERS = {"attempt", "count", "done", "number", "seconds", "turn"}
-_EXPLANATIONS = {"cost", "error", "scope", "why"}
+_EXPLANATIONS = {"cost", "error", "scope", "when", "why"}
 _NUMBER = r"\S*\d\S*"
 _LONGEST = 2_000
 
@@ -63,12 +63,17 @@ def translate(text: str) -> str:
         return text
     if _DOT in text:
         return _DOT.join(map(translate, text.split(_DOT)))
-    found = _load(_language).find(text)
-    if found is None and _SEMICOLON in text:
+    words = _load(_language)
+    if _SEMICOLON in text and text not in words.whole:
         parts = text.split(_SEMICOLON)
         translated = list(map(translate, parts))
-        own = _load(_language).whole.get(_SEMICOLON, _SEMICOLON)
-        return text if translated == parts else own.join(translated)
+        # Where each part is known; else all of it may be, as "{what}; {why}" with another's words.
+        known = all(part != own for part, own in zip(parts, translated, strict=True))
+        found = None if known else words.find(text)
+        if found is None and translated != parts:
+            return words.whole.get(_SEMICOLON, _SEMICOLON).join(translated)
+    else:
+        found = words.find(text)
     return text if found is None else found
 
 
@@ -116,12 +121,9 @@ def _load(language: str) -> _Words:
     whole: dict[str, str] = {}
     for section in tomllib.loads(text).values():
         whole |= section
-    patterns = [
-        (_compile(english), translation) for english, translation in whole.items() if _NAME.search(english)
-    ]
     # The one with the most words of its own first.
-    patterns.sort(key=lambda each: len(_NAME.sub("", each[0].pattern)), reverse=True)
-    return _Words(whole, patterns)
+    named = sorted(filter(_NAME.search, whole), key=lambda english: len(_NAME.sub("", english)), reverse=True)
+    return _Words(whole, [(_compile(english), whole[english]) for english in named])
 
 
 def _compile(english: str) -> re.Pattern[str]:
