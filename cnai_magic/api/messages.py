@@ -128,8 +128,9 @@ class Message:
     @property
     def rough_tokens(self) -> int:
         """The tokens of the content, far more roughly estimated, and far sooner."""
-        images = sum(estimate_image_tokens(image.detail) for image in self.images) if self.images else 0
-        return estimate_roughly(self.words) + images
+        if isinstance(self.content, str):
+            return estimate_roughly(self.words)
+        return estimate_roughly(self.words) + sum(estimate_image_tokens(each.detail) for each in self.images)
 
     @cached_property
     def most_tokens(self) -> int:

@@ -75,6 +75,7 @@ def join_received(first: Received, second: Received) -> Received:
     )
 
 
+_UNKNOWN = Cost(None, estimated=True)
 # Seconds that an answer takes at least if its price is still being looked up.
 _PRICE_GRACE = 0.3
 
@@ -127,10 +128,14 @@ class RequestCharges:
         return [self._name_post(number) for number in range(1, posts.posts + 1) if number not in charged]
 
     def charge_prompt(self, number: int, finish_reason: str = "lost", *, roughly: bool = False) -> Charge:
-        """Return the charge of a request of which no answer has come; `roughly` is for one of very many."""
+        """Return the charge of a request of which no answer has come; `roughly` is for one of very many.
+
+        A lost one has no cost yet: whoever finds it computes that, with what is known by then.
+        """
         tokens = self._request.rough_prompt_tokens if roughly else self._request.prompt_tokens
         usage = Usage(tokens, 0, estimated=True)
-        return self._make_charge(number, usage, cost_of(usage, self._question.lookup.price), finish_reason)
+        cost = _UNKNOWN if finish_reason == "lost" else cost_of(usage, self._question.lookup.price)
+        return self._make_charge(number, usage, cost, finish_reason)
 
     def sum_up(
         self,

@@ -129,7 +129,7 @@ class BatchQuestion:
     async def ask(self) -> CnaiError | None:
         """Ask, again where that is worth it, until there is an outcome; return its error, if any."""
         outcome = await self._ask()
-        self._shared.outbox.put(outcome._replace(charges=self._charged))
+        self._shared.outbox.put(outcome)
         return outcome.error
 
     async def _ask(self) -> Outcome:
@@ -153,18 +153,18 @@ class BatchQuestion:
             self._settle(received)
             self._gate.speed_up()
             if self._json is None:
-                return Outcome(self._job, received, None)
+                return Outcome(self._job, received, None, self._charged)
             if not self._json.repairs(received):
-                return Outcome(self._job, *self._json.conclude(received))
+                return Outcome(self._job, *self._json.conclude(received), self._charged)
             self._begin()
 
     def _fail(self, error: CnaiError) -> Outcome:
         failed = self._sum_up(Chunk(), "failed")
         self._settle(failed)
         if self._json is None or self._json.first is None:
-            return Outcome(self._job, failed, error)
+            return Outcome(self._job, failed, error, self._charged)
         received, explained = self._json.give_up(error)
-        return Outcome(self._job, received, explained or error)
+        return Outcome(self._job, received, explained or error, self._charged)
 
     def _asks_again(self, error: CnaiError) -> bool:
         """Return whether a refused request is asked in another way; nothing is charged for it."""

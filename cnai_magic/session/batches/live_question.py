@@ -53,7 +53,7 @@ class LiveQuestion(BatchQuestion):
             self._settle(self._sum_up(Chunk(), "interrupted"))
         assert self._kept is not None, "it was just summed up"
         self._live.end(self._kept, None)
-        return Outcome(self._job, self._kept, None)
+        return Outcome(self._job, self._kept, None, self._charged)
 
     async def _ask_and_explain(self) -> Outcome:
         outcome = await super()._ask()

@@ -15,7 +15,6 @@ from ...api.interrupts import Interrupted, defer_interrupts
 from ...chat.answers import Answers, RowsInterrupted
 from ...chat.judging import Judge, JudgeOptions
 from ...errors import BudgetError, CnaiError
-from ...money.cost import Cost
 from ...next_steps import Step, either, limit_cost, raise_budget
 from ...redaction import to_one_line
 from .batch import Batch
@@ -61,7 +60,6 @@ class RowBatch:
         self._more: Step = raise_budget()
         self._found: dict[bytes, KeptAnswer] = {}
         self._failed: dict[bytes, tuple[CnaiError, KeptAnswer]] = {}
-        self._spent = Cost(0)
         # What is to be said of the thinking of how many answers.
         self._remarks: Counter[str] = Counter()
         self._progress = Progress(len(plan.first), demo=plan.question.demo)
@@ -88,7 +86,6 @@ class RowBatch:
         max_cost = read_max_cost(self._session.spending, max_cost)
         self._failed.clear()
         self._remarks.clear()
-        self._spent = Cost(0)
         self._progress = Progress(len(self._plan.first), demo=self._plan.question.demo)
         asked: set[bytes] = set()
 
@@ -96,7 +93,7 @@ class RowBatch:
             return Answers(
                 build_rows(self._plan, partial(self._find, stopped)),
                 kept=sum(key not in asked for key in self._plan.keys),
-                spent=self._spent,
+                spent=self._progress.cost,
                 stopped=stopped,
                 retry=lambda: self.run(judge, max_cost, judged_by),
                 judge=judge,
@@ -217,7 +214,6 @@ class RowBatch:
                 self._remarks[received.thinking] += 1
             for charge in charges:
                 progress.count(charge.cost)
-                self._spent += charge.cost
         if not (answered and self._store.keep(answered)):
             return set()
         return {charge.id for *_, charges in answered for charge in charges}

@@ -55,6 +55,11 @@ class Progress:
         left = self.total - self.kept - self.done
         return left / self.rate if self.rate else None
 
+    @property
+    def cost(self) -> Cost:
+        """What was counted, together."""
+        return Cost(None if self.unpriced else self.nano, self.estimated)
+
     def count(self, cost: Cost) -> None:
         """Count what one more request cost."""
         if cost.nano is None:

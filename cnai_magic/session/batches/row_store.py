@@ -102,7 +102,9 @@ class RowStore:
         now = int(time.time())
         marks = ", ".join("?" * (4 + len(_COLUMNS.split(","))))
         # One search for keys in the texts of all.
-        given = [replace_surrogates(text) for _, answer, _ in answers for text in _list_texts(answer)]
+        given = [text for _, answer, _ in answers for text in _list_texts(answer)]
+        if not all(map(str.isascii, given)):
+            given = list(map(replace_surrogates, given))
         texts = iter(hide_keys_in(given))
         rows = [
             (
