@@ -39,6 +39,8 @@ class NotebookFile:
         self._shell = shell
         self._settings = settings
         self._cell = cell
+        # The cells of a file as the first replay read them.
+        self._first_read: dict[Path, Sequence[SavedCell]] = {}
         # What was read for each cell before.
         self._read: dict[str, dict[str, Attempt]] = {}
         self._compared: dict[str, dict[str, SavedComparison]] = {}
@@ -79,25 +81,30 @@ class NotebookFile:
     def find_answers_to_replay(self) -> list[Attempt]:
         """Return the answers that the file holds for this cell, and those that it held before.
 
-        A notebook that is saved after a mistake has lost them: the error stands in their place. Of copies in
-        one folder all are read: an answer is used for exactly its own request only.
+        Of copies in one folder all are read: an answer is used for exactly its own request only.
         """
         found = self._find_all(find_saved_answers)
         known = self._read.setdefault(self._cell.run.cell or self._cell.source, {})
-        return list(_join({each.id: each for each in found}, known))
+        return _join(((each.id, each) for each in found), known)
 
     def find_comparisons_to_replay(self) -> list[SavedComparison]:
         """Return the compared answers that the file holds for this cell, and those that it held before."""
         found = self._find_all(find_saved_comparisons)
         known = self._compared.setdefault(self._cell.run.cell or self._cell.source, {})
-        return list(_join({each.turn.id: each for each in found}, known))
+        return _join(((each.turn.id, each) for each in found), known)
 
     def find_rows_to_replay(self) -> list[SavedRows]:
-        """Return the answers to rows that the file holds for this cell."""
+        """Return the answers to rows that the file holds for this cell, and those that it held at first."""
         return self._find_all(find_saved_rows)
 
-    def _find_all(self, find: Callable[[Path, str | None, str, int], list[_Found]]) -> list[_Found]:
-        """Return what the files that may be this notebook hold for this cell."""
+    def _find_all(
+        self, find: Callable[[Sequence[SavedCell], str | None, str, int], list[_Found]]
+    ) -> list[_Found]:
+        """Return what the files that may be this notebook hold for this cell, then what they held at first.
+
+        A notebook that is saved after a mistake has lost answers: the error stands in the place of one, and
+        JupyterLab has emptied all cells that Run All did not come to.
+        """
         paths = find_possible_notebooks(self.name, **self._gather_hints())
         if not paths:
             raise InputError(
@@ -105,7 +112,11 @@ class NotebookFile:
                 next_step='name it: CNAI_NOTEBOOK=PATH, or %config Cnai.notebook = "PATH"',
             )
         cell, source, nth = self._cell.run.cell, self._cell.source, self._cell.repeated
-        return [each for path in paths for each in find(path, cell, source, nth)]
+        now = {path: read_saved_cells(path) for path in paths}
+        for path, cells in now.items():
+            self._first_read.setdefault(path, cells)
+        former = [first for path in paths if (first := self._first_read[path]) is not now[path]]
+        return [each for cells in (*now.values(), *former) for each in find(cells, cell, source, nth)]
 
     def find_answers_below_cell(self) -> list[Attempt]:
         """Return what the file holds below this cell: a new answer takes its place, and must not lose it."""
@@ -121,8 +132,10 @@ class NotebookFile:
         }
 
 
-def _join(found: dict[str, _Found], known: dict[str, _Found]) -> Iterable[_Found]:
+def _join(found: Iterable[tuple[str, _Found]], known: dict[str, _Found]) -> list[_Found]:
     """Return what was found now, and then what was known before; it is known from now on."""
-    for name, each in found.items():
+    now: dict[str, _Found] = {}
+    for name, each in found:
+        now.setdefault(name, each)
         known.setdefault(name, each)
-    return [*found.values(), *(each for name, each in known.items() if name not in found)]
+    return [*now.values(), *(each for name, each in known.items() if name not in now)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -108,26 +108,31 @@ def read_saved_cells(path: Path) -> tuple[SavedCell, ...]:
     return _read_cached_cells(path, state.st_mtime_ns, state.st_size)
 
 
-def find_saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) -> list[Attempt]:
+def find_saved_answers(
+    cells: Sequence[SavedCell], cell: str | None, source: str, nth: int = 0
+) -> list[Attempt]:
     """Return the answers saved in the cell that runs: the one of this ID, else those of this source.
 
     Of several of this source, those of the `nth` (from 0, and round again) come first.
     """
-    return [attempt for each in _find_cells(path, cell, source, nth) for attempt in read_answers(each)]
+    return [attempt for each in _find_cells(cells, cell, source, nth) for attempt in read_answers(each)]
 
 
-def find_saved_comparisons(path: Path, cell: str | None, source: str, nth: int = 0) -> list[SavedComparison]:
+def find_saved_comparisons(
+    cells: Sequence[SavedCell], cell: str | None, source: str, nth: int = 0
+) -> list[SavedComparison]:
     """Return the compared answers saved in the cell that runs, as `find_saved_answers` finds it."""
-    return [found for each in _find_cells(path, cell, source, nth) for found in read_comparisons(each)]
+    return [found for each in _find_cells(cells, cell, source, nth) for found in read_comparisons(each)]
 
 
-def find_saved_rows(path: Path, cell: str | None, source: str, nth: int = 0) -> list[SavedRows]:
+def find_saved_rows(
+    cells: Sequence[SavedCell], cell: str | None, source: str, nth: int = 0
+) -> list[SavedRows]:
     """Return the answers to rows saved in the cell that runs, as `find_saved_answers` finds it."""
-    return [found for each in _find_cells(path, cell, source, nth) for found in read_rows(each)]
+    return [found for each in _find_cells(cells, cell, source, nth) for found in read_rows(each)]
 
 
-def _find_cells(path: Path, cell: str | None, source: str, nth: int) -> list[SavedCell]:
-    cells = read_saved_cells(path)
+def _find_cells(cells: Sequence[SavedCell], cell: str | None, source: str, nth: int) -> list[SavedCell]:
     own = [each for each in cells if cell is not None and each.id == cell]
     if own:
         return own

@@ -34,6 +34,7 @@ from cnai_magic.notebook.notebook_files import (
     find_notebook,
     find_possible_notebooks,
     find_saved_answers,
+    read_saved_cells,
     restore_notebook,
     write_notebook,
 )
@@ -170,20 +171,21 @@ def test_the_home_of_the_person_is_known(tmp_path: Path) -> None:
 
 def test_the_answers_of_the_running_cell_are_found_by_its_id_or_its_source(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"), ("cell-b", "%%cnai\nother"))
-    assert [each.reply.text for each in find_saved_answers(path, "cell-a", "")] == ["Four."]
-    assert [each.reply.text for each in find_saved_answers(path, None, "%%cnai\n2+2?\n")] == ["Four."]
-    assert find_saved_answers(path, "cell-b", "") == []
+    cells = read_saved_cells(path)
+    assert [each.reply.text for each in find_saved_answers(cells, "cell-a", "")] == ["Four."]
+    assert [each.reply.text for each in find_saved_answers(cells, None, "%%cnai\n2+2?\n")] == ["Four."]
+    assert find_saved_answers(cells, "cell-b", "") == []
     with pytest.raises(InputError, match="there is no file"):
-        find_saved_answers(tmp_path / "missing.ipynb", "cell-a", "")
+        read_saved_cells(tmp_path / "missing.ipynb")
 
 
 def test_a_notebook_that_was_saved_again_is_read_again(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"))
-    assert len(find_saved_answers(path, "cell-a", "")) == 1
+    assert len(find_saved_answers(read_saved_cells(path), "cell-a", "")) == 1
     made = nbformat.read(path, as_version=4)
     made.cells[0].outputs = []
     nbformat.write(made, path)
-    assert find_saved_answers(path, "cell-a", "") == []
+    assert find_saved_answers(read_saved_cells(path), "cell-a", "") == []
 
 
 def test_nothing_in_a_notebook_is_executed(tmp_path: Path) -> None:
