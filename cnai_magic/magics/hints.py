@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+import shlex
 from collections.abc import Sequence
 
 from ..api.parameters import BY_NAME, PARAMETERS
@@ -28,6 +29,8 @@ _MODEL_LIKE = re.compile(r"[\w.:@]*[\d\-/.:][\w./:@-]*")
 # Options whose value is text, which may have several words.
 _TEXTS = {"-s", "--system", "-c", "--chat", *(each.option for each in PARAMETERS if each.type is str)}
 _TEXTS |= {BY_NAME["schema"].option}
+# Options whose value may be an expression of Python.
+_EXPRESSIONS = {"--over", "-i", "--image"}
 # Options that are typed as assignments, by their names without underscores.
 _ASSIGNABLE = {each.name.replace("_", ""): each.option for each in PARAMETERS}
 _ASSIGNABLE |= {name: f"--{name}" for name in ("model", "system", "chat", "out", "once", "new", "stream")}
@@ -164,6 +167,8 @@ def check_words_of_a_question(words: Sequence[tuple[str, str, str]], magic: str)
     """
     typed = [word for word, _, _ in words]
     for number, (word, option, value) in enumerate(words):
+        if option in _EXPRESSIONS and not isinstance(value, Quoted) and _count_open(value) > 0:
+            raise _explain_cut_expression(option, value, typed[number:])
         several = len(words) - number > 1 or re.fullmatch(r"[^\W\d]+[.,;:!?]*", word)
         if option in _TEXTS and not isinstance(value, Quoted) and not isinstance(word, Quoted) and several:
             text = " ".join([value, *typed[number:]]).replace("'", "")
@@ -197,6 +202,25 @@ def check_words_of_a_question(words: Sequence[tuple[str, str, str]], magic: str)
             why=f"found there: {question[:200]}",
             next_step=by_door(cell=f"put it into the body of the cell; or ask in one line: %cnai {question}"),
         )
+
+
+def _explain_cut_expression(option: str, value: str, following: Sequence[str]) -> InputError:
+    """Return the error for an expression without quotes that ends at its first blank: `df[df.a > 3]`."""
+    whole = value
+    for word in following:
+        whole += f" {word}"
+        if _count_open(whole) <= 0:
+            break
+    return InputError(
+        f"{option} takes one word, or several in quotes",
+        why=f"a bracket stays open in {value}",
+        next_step=f"{option} {shlex.quote(whole)}",
+    )
+
+
+def _count_open(text: str) -> int:
+    """Return how many brackets more are opened than closed."""
+    return len(re.findall(r"[\[({]", text)) - len(re.findall(r"[\])}]", text))
 
 
 def check_variable(name: str) -> str:

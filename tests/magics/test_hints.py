@@ -185,6 +185,8 @@ def test_in_quotes_all_of_them_are_text(line: str) -> None:
         ("--stop The end", "--stop 'The end'; or name the model first: %%cnai end --stop The"),
         ("-c my plan", "-c 'my plan'; or name the model first: %%cnai plan -c my"),
         ("--new -s 请 简短 回答", "-s '请 简短 回答'"),
+        ("--over df[df.stars > 3] demo-echo -o a", "--over 'df[df.stars > 3]'"),
+        ("-i plot(x, [1, 2]) now", "-i 'plot(x, [1, 2])'"),
     ],
 )
 def test_a_text_of_several_words_wants_quotes(line: str, right: str) -> None:
