@@ -23,6 +23,9 @@ _NO_NAME = re.compile(
 )
 # What stands above the table of a value in a prompt: its size, and its columns with their types.
 _ABOVE_TABLE = re.compile(r"columns: |.{1,80}: [\d,]+ (?:of [\d,]+ )?rows?\b")
+_ONE_COLUMN = re.compile(
+    r"^.{1,80}: ([\d,]{1,9}) (?:of [\d,]+ )?rows?, 1 column\b.*\n(?:columns: .*\n)?(.+)\n", re.MULTILINE
+)
 _RULE_LINE = re.compile(r"^\s*[|:+=-][\s|:+=-]*$")
 
 
@@ -30,7 +33,7 @@ def find_data(text: str) -> list[list[str]] | None:
     """Return the cells of the first table in `text`, the header first, or None.
 
     A table is at least three lines with the same number of cells: CSV with commas, semicolons or tabs,
-    a Markdown table, or columns set apart by two spaces or more.
+    a Markdown table, or columns set apart by two spaces or more. One column is a table below its own head.
     """
     lines = text[:_MOST_CHARACTERS].splitlines()[:_MOST_LINES]
     for split in (_split_at_pipes, _split_at_tabs, _split_at_commas, _split_at_semicolons, _split_at_spaces):
@@ -46,7 +49,16 @@ def find_data(text: str) -> list[list[str]] | None:
             if _is_table(block):
                 return block
             block = [cells] if cells is not None else []
-    return None
+    return _find_one_column(text[:_MOST_CHARACTERS])
+
+
+def _find_one_column(text: str) -> list[list[str]] | None:
+    """Return the cells of a single column: only its head says how many rows it has."""
+    head = _ONE_COLUMN.search(text)
+    if head is None:
+        return None
+    lines = text[head.end() :].splitlines()[: min(int(head[1].replace(",", "")), _MOST_LINES)]
+    return [[cell.strip()] for cell in (head[2], *lines)] if lines else None
 
 
 def describe_data(question: GuideQuestion, _: re.Match[str]) -> str | None:

@@ -317,6 +317,14 @@ def test_a_table_of_the_notebook_is_described_below_its_own_head() -> None:
     assert "| age | number | 0 | 0 | 2 | 4 |" in text
 
 
+@pytest.mark.parametrize(("head", "rows"), [("3 rows", "3 rows"), ("1 of 3 rows", "1 row")])
+def test_a_single_column_is_described_below_its_head(head: str, rows: str) -> None:
+    values = "\n".join("414"[: int(head[0])])
+    text = talk(f"Mean of\ndf.stars: {head}, 1 column (Series)\ncolumns: stars int64\nstars\n{values}\n?")
+    assert f"**{rows}** and **1 column**" in text
+    assert "| stars | number | 0 | " in text
+
+
 _STATIONS = [
     {"station": "Harbour", "trips": 263, "rain_mm": 0.5},
     {"station": "Market", "trips": None, "rain_mm": 0.0},
