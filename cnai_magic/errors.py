@@ -114,7 +114,7 @@ class CnaiError(Exception):
 
     def __str__(self) -> str:
         said = (translate(self.what), translate(self.why), self.next_step.at(self.door))
-        return "; ".join(part for part in said if part)
+        return "; ".join(filter(None, said)).replace("?; ", "? ")
 
     def __reduce__(self) -> tuple[object, ...]:
         # The words of a door are functions: in another process the error has its next step as text.

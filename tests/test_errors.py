@@ -155,6 +155,8 @@ def test_the_next_step_speaks_the_words_of_each_door() -> None:
     assert error.lines(TERMINAL)[-1] == "  next: ask again, or wait longer: CNAI_TIMEOUT=300."
     assert error.lines(PYTHON)[-1] == "  next: ask again, or wait longer: Session(timeout=300)."
     assert str(error) == "it failed; ask again, or wait longer: Session(timeout=300)."
+    error = InputError("no model X", why="did you mean Y?", next_step="ask Y")
+    assert str(error) == "no model X; did you mean Y? ask Y"
 
 
 def test_an_error_is_shown_in_the_words_of_plain_python_unless_a_magic_failed() -> None:

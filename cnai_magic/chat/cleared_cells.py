@@ -1,4 +1,7 @@
-"""Cells whose outputs were cleared: when they run again, it is as if for the first time."""
+"""What becomes of a cell whose output was cleared when it runs again: it begins anew.
+
+Meanwhile it is not sent: see `Document.not_run` in `order.py`.
+"""
 
 from __future__ import annotations
 
