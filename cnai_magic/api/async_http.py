@@ -18,13 +18,14 @@ import re
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 import requests
 
 from .vendors import Address
 
-__all__ = ["Connections", "Response"]
+__all__ = ["Connections", "Response", "call"]
 
 _LONGEST_HEAD = 64 * 1024
 _LONGEST_BODY = 64 * 1024 * 1024
@@ -60,6 +61,11 @@ def _join_headers(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: ", ".join(values) for name, values in found.items()}
 
 
+def call(work: Callable[[], None]) -> None:
+    """Do what may be done at once."""
+    work()
+
+
 class Connections:
     """Connections to one address, as many as are used at a time, on the loop that runs.
 
@@ -84,24 +90,32 @@ class Connections:
         self._all: set[_Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def post(self, head: bytes, body: bytes, sent: list[bool]) -> Response:
+    async def post(
+        self, head: bytes, body: bytes, sent: list[bool], leave: Callable[[Callable[[], None]], None] = call
+    ) -> Response:
         """Post a body and return the response; `head` is the request line and headers without the length.
 
-        True is put into `sent` when the request leaves.
+        `leave` is given what sends it, and calls that when it may leave. True is put into `sent` then.
         """
-        connection = self._take_idle() or await self._connect()
-        answer = connection.send(b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
-        sent.append(True)
-        try:
-            response = await answer
-        finally:
-            # A cancelled exchange leaves a connection on which its response may still come.
-            if connection.reusable:
-                self._idle.append(connection)
-            else:
-                connection.close()
-                self._all.discard(connection)
-        return response
+        data = b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+        while True:
+            idle = self._take_idle()
+            connection = idle or await self._connect()
+            answer = connection.expect()
+            leave(partial(connection.send, data, answer, sent))
+            try:
+                return await answer
+            except (OSError, http.client.HTTPException):
+                if sent or idle is None:
+                    raise
+                # The server closed an old connection before anything left: another one is as good.
+            finally:
+                # A cancelled exchange leaves a connection on which its response may still come.
+                if connection.reusable:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+                    self._all.discard(connection)
 
     def close(self) -> None:
         """Close all connections."""
@@ -182,14 +196,18 @@ class _Connection(asyncio.BufferedProtocol):
         """Whether it may serve another request now."""
         return self._kept and not self._lost and self._answer is None
 
-    def send(self, data: bytes) -> asyncio.Future[Response]:
-        """Send a request, and return the future of its response."""
-        assert self._transport is not None, "the connection is made"
+    def expect(self) -> asyncio.Future[Response]:
+        """Return the future of the response to the request that is sent next."""
         self._begin()
-        self._answer = answer = self._loop.create_future()
+        self._answer = self._loop.create_future()
         self._arrived = self._loop.time()
-        self._transport.write(data)
-        return answer
+        return self._answer
+
+    def send(self, data: bytes, answer: asyncio.Future[Response], sent: list[bool]) -> None:
+        """Send a request, unless nobody waits for its `answer` any more."""
+        if self._transport is not None and not answer.done():
+            sent.append(True)
+            self._transport.write(data)
 
     def close(self) -> None:
         """Close the connection at once."""

@@ -22,7 +22,7 @@ import urllib3
 
 from .. import __version__
 from ..errors import APIError, CnaiError, HTMLError, InvalidRequestError
-from .async_http import Connections, Response
+from .async_http import Connections, Response, call
 from .events import Events
 from .failures import TRANSPORT_ERRORS
 from .http import Cancellation
@@ -91,8 +91,12 @@ class ConcurrentClient:
         """Return whether a request is one for `post`."""
         return self._direct and not request.prefix and request.model not in self._streaming
 
-    async def post(self, request: ChatRequest, exchange: Exchange) -> Chunk | None:
+    async def post(
+        self, request: ChatRequest, exchange: Exchange, leave: Callable[[Callable[[], None]], None] = call
+    ) -> Chunk | None:
         """Send a request, which `exchange` has counted, and return the whole answer.
+
+        `leave` is given what sends it, and calls that when it may leave.
 
         None where it is to be asked by `stream`: the server refused something that it can be asked without.
         Raises the CnaiError that the answer is.
@@ -102,7 +106,7 @@ class ConcurrentClient:
         exchange.thinking_sent = ways[0].think
         sent: list[bool] = []
         try:
-            response = await self._connections.post(self._head, data, sent)
+            response = await self._connections.post(self._head, data, sent, leave)
         except asyncio.CancelledError:
             exchange.sent = bool(sent)
             raise

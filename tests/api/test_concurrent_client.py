@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from tests.servers import (
     Step,
     Tell,
     Trickle,
+    Wait,
     answer,
     chunked,
     completion,
@@ -235,6 +236,33 @@ def test_the_key_is_sent_and_shown_nowhere(server: ScriptedServer) -> None:
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert server.requests[0].headers["host"] == server.address.removeprefix("http://")
     assert KEY not in repr(found)
+
+
+def test_a_connection_that_closes_before_the_request_leaves_is_replaced(server: ScriptedServer) -> None:
+    noted = threading.Event()
+    server.reply(*ANSWER, Wait(noted), CLOSE)
+    server.always(ANSWER)
+    leaving: list[Callable[[], None]] = []
+
+    def leave(send: Callable[[], None]) -> None:
+        leaving.append(send)
+        if len(leaving) == 1:
+            noted.set()  # the server closes; nothing has left
+        else:
+            send()
+
+    async def ask() -> tuple[Chunk | None, bool]:
+        concurrent = Client(server.base_url, KEY).make_concurrent()
+        await concurrent.post(REQUEST, Exchange())
+        exchange = Exchange()
+        exchange.begin_post()
+        chunk = await concurrent.post(REQUEST, exchange, leave)
+        concurrent.close()
+        return chunk, exchange.sent
+
+    chunk, sent = asyncio.run(ask())
+    assert (_texts([chunk]), sent) == (["Hello"], True)
+    assert (len(leaving), len(server.requests), server.connections) == (2, 2, 2)
 
 
 def test_a_cancelled_request_leaves_no_connection_to_be_used_again(server: ScriptedServer) -> None:

@@ -42,14 +42,16 @@ class Outbox:
         self._settled: dict[PriceLookup, list[tuple[Sequence[Charge], TokenBudget]]] = {}
         self._free: list[str] = []
         self._outcomes: list[Outcome] = []
+        self._sends: list[Callable[[], None]] = []
         self._noted: asyncio.Future[None] | None = None
         self._due: asyncio.Handle | None = None
         self._written_at = 0.0
 
-    def note(self, charge: Charge, lookup: PriceLookup) -> asyncio.Future[None]:
-        """Note a request that is about to be sent; the future is done when it may be."""
+    def note(self, charge: Charge, lookup: PriceLookup, send: Callable[[], None]) -> None:
+        """Note a request that is about to be sent, and `send` it then."""
         self._opened.setdefault(lookup, []).append(charge)
-        return self.flush()
+        self._sends.append(send)
+        self._schedule()
 
     def flush(self) -> asyncio.Future[None]:
         """Return the future that is done when all that was collected so far is written."""
@@ -86,6 +88,9 @@ class Outbox:
         opened, self._opened = self._opened, {}
         for lookup, charges in opened.items():
             self._spending.pending.open_all(charges, lookup.price)
+        sends, self._sends = self._sends, []
+        for send in sends:
+            send()
         noted, self._noted = self._noted, None
         if noted is not None and not noted.done():
             noted.set_result(None)

@@ -246,8 +246,9 @@ class BatchQuestion:
         if shared.client.takes(self._request):
             number = exchange.begin_post()
             charge = self._charges.charge_prompt(number, roughly=True)
-            await shared.outbox.note(charge, self._job.question.lookup)
-            chunk = await shared.client.post(self._request, exchange)
+            # It leaves as soon as it is noted; and what this slot got before is kept by then.
+            leave = partial(shared.outbox.note, charge, self._job.question.lookup)
+            chunk = await shared.client.post(self._request, exchange, leave)
             if chunk is not None:
                 return chunk
         await shared.outbox.flush()  # as above: what this slot got before is kept before it asks again
