@@ -24,6 +24,7 @@ from cnai_magic.errors import (
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.next_steps import Door, NextStep, Step, change_setting, either, list_turns
 from cnai_magic.python_words import PYTHON
+from tests.cases import check_each
 
 FAMILY = [
     value
@@ -94,7 +95,7 @@ def test_every_class_of_the_module_is_listed() -> None:
     assert {kind.__name__ for kind in FAMILY} == {*errors.__all__}
 
 
-@pytest.mark.parametrize("kind", CONCRETE, ids=lambda kind: kind.__name__)
+@check_each("kind", CONCRETE, ids=lambda kind: kind.__name__)
 def test_an_error_is_two_to_four_lines_of_what_why_next_and_request(kind: type[CnaiError]) -> None:
     assert 2 <= len(kind("it failed").lines()) <= 4
     full = kind("it\nfailed", why="be\r\ncause", next_step="do\nthis")
@@ -108,7 +109,7 @@ def test_an_error_is_two_to_four_lines_of_what_why_next_and_request(kind: type[C
     assert full._render_traceback_() == full.lines()
 
 
-@pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
+@check_each("kind", FAMILY, ids=lambda kind: kind.__name__)
 def test_what_an_error_advises_can_be_done_where_it_is_read(kind: type[CnaiError]) -> None:
     step = kind("it failed").next_step
     shown = {name: step.at(door) for name, door in DOORS.items()}
@@ -117,7 +118,7 @@ def test_what_an_error_advises_can_be_done_where_it_is_read(kind: type[CnaiError
         assert not [words for words in FOREIGN_AT[name] if words.search(text)]
 
 
-@pytest.mark.parametrize("name", sorted({*STEPS} - {"by_door"}))
+@check_each("name", sorted({*STEPS} - {"by_door"}))
 def test_the_words_of_a_step_are_those_of_the_door(name: str) -> None:
     step = STEPS[name](**{each: EXAMPLES[each] for each in signature(STEPS[name]).parameters})
     for door in DOORS.values():
@@ -221,7 +222,7 @@ def test_a_failing_server_without_a_request_id_is_not_to_be_reported_with_one() 
     assert ServerError("the server failed", request_id="req-7").lines()[-1] == "  request: req-7"
 
 
-@pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
+@check_each("kind", FAMILY, ids=lambda kind: kind.__name__)
 def test_an_error_says_the_same_in_another_process(kind: type[CnaiError]) -> None:
     error = kind("it failed", why="so it is", next_step=change_setting("retries", 3))
     error.door = CELL

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import pytest
-
 from cnai_magic.nearest import find_nearest, suggest_name
+from tests.cases import check_each
 
 OPTIONS = [
     *("--system", "--temperature", "--top-p", "--max-tokens", "--no-stream", "--chat", "--new", "--once"),
@@ -33,7 +32,7 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("word", "known", "meant"),
     [
         ("--temprature", OPTIONS, "--temperature"),
@@ -65,7 +64,7 @@ def test_a_name_that_is_near_is_meant(word: str, known: list[str], meant: str) -
     assert suggest_name(word, known) == f"did you mean {meant}?"
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("word", "known"),
     [
         *(

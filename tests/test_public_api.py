@@ -19,6 +19,7 @@ from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.gateway.embedded import start_embedded
 from cnai_magic.next_steps import change_setting
 from cnai_magic.python_words import PYTHON
+from tests.cases import check_each
 
 _PACKAGE = Path(cnai_magic.__file__).parent
 _MODULES = sorted(
@@ -73,7 +74,7 @@ def test_every_name_that_is_listed_is_there_and_documented() -> None:
             assert own, f"{module.__name__}.{name} has no docstring"
 
 
-@pytest.mark.parametrize("name", cnai_magic.__all__)
+@check_each("name", cnai_magic.__all__)
 def test_every_public_name_is_had_from_the_package_itself(name: str) -> None:
     thing = getattr(cnai_magic, name)
     assert thing.__module__.startswith("cnai_magic")
@@ -127,7 +128,7 @@ def _types(hint: object) -> Iterator[type]:
             yield from _types(list(each) if isinstance(each, list) else each)
 
 
-@pytest.mark.parametrize("name", _CALLABLES)
+@check_each("name", _CALLABLES)
 def test_what_plain_python_calls_is_typed_with_public_types_only(name: str) -> None:
     function = _CALLABLES[name]
     hints = get_type_hints(function)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.redaction import ApiKey, Cleaner, KeyFilter, clean, redact, replace_surrogates, strip_controls
+from tests.cases import check_each
 
 KEY = "sk-test-0123456789"
 
@@ -152,7 +153,7 @@ def test_keys_compare_by_value_and_an_empty_one_is_false() -> None:
     assert not ApiKey(" ")
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("sequence", "left"),
     [
         ("\x1b[31m", ""),
@@ -231,7 +232,7 @@ UNSEEN = [
 ]
 
 
-@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
+@check_each("unseen", UNSEEN, ids=ascii)
 def test_a_key_is_hidden_where_unseen_characters_split_it(unseen: str) -> None:
     key = ApiKey(KEY)
     for split in (KEY[:9] + unseen + KEY[9:], unseen.join(KEY)):
@@ -242,7 +243,7 @@ def test_a_key_is_hidden_where_unseen_characters_split_it(unseen: str) -> None:
     assert clean(f"a{KEY[:9]}{unseen}{KEY[9:]}b\u200dc") == "ask-…b\u200dc"
 
 
-@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
+@check_each("unseen", UNSEEN, ids=ascii)
 def test_a_split_key_is_hidden_wherever_the_text_is_cut(unseen: str) -> None:
     ApiKey(KEY)
     text = f"the {KEY[:9]}{unseen}{KEY[9:]} end"

@@ -7,6 +7,7 @@ import pytest
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.parameters import BY_NAME, join_parameters
 from cnai_magic.errors import InputError
+from tests.cases import check_each
 
 EXTRA = BY_NAME["extra"]
 HELLO = (Message("user", "hello"),)
@@ -39,7 +40,7 @@ def test_a_field_is_read_from_its_name_and_value(text: str, fields: dict[str, An
     assert ChatRequest("m", HELLO, {"extra": fields}).body().items() >= fields.items()
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("text", "words"),
     [
         *[(text, "is not NAME=VALUE") for text in ("top_k", "=1", "a..b=1", ".a=1", "")],

@@ -9,6 +9,7 @@ import pytest
 from cnai_magic.api.model_facts import Model
 from cnai_magic.api.responses import read_models
 from cnai_magic.money.price import Price, price_models
+from tests.cases import check_each
 
 
 def priced(item: dict[str, Any], host: str = "api.example.org") -> tuple[int, int, int | None] | None:
@@ -170,7 +171,7 @@ def test_a_price_of_many_digits_is_exact() -> None:
     assert priced({"pricing": pricing}) == (123_456_789, 30_000_000, None)
 
 
-@pytest.mark.parametrize(
+@check_each(
     "item",
     [
         # What varies, and what is not charged by tokens alone.

@@ -11,6 +11,7 @@ from cnai_magic.api.message_parts import TextPart
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.parameters import BY_NAME, PARAMETERS, Parameter, check_parameters, format_parameter
 from cnai_magic.errors import InputError
+from tests.cases import check_each
 
 HELLO = (Message("user", "hello"),)
 
@@ -42,7 +43,7 @@ def test_a_value_within_bounds_is_sent_as_it_is(name: str, value: object, sent: 
     assert request.body()[name] == sent
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG)
+@check_each(("name", "value"), WRONG)
 def test_a_value_out_of_bounds_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(InputError) as caught:
         ChatRequest("m", HELLO, {name: value})

@@ -22,6 +22,7 @@ from cnai_magic.errors import (
     ServerError,
 )
 from cnai_magic.redaction import ApiKey
+from tests.cases import check_each
 from tests.servers import completion, delta, event
 
 
@@ -478,7 +479,7 @@ ENDS: dict[str, tuple[list[Any], bool, bool]] = {
 }
 
 
-@pytest.mark.parametrize(("events", "cut", "clean"), ENDS.values(), ids=ENDS)
+@check_each(("events", "cut", "clean"), ENDS.values(), ids=ENDS)
 def test_a_complete_answer_is_told_from_a_cut_one(events: list[Any], cut: bool, clean: bool) -> None:
     reader = StreamReader()
     for each in events:
@@ -486,7 +487,7 @@ def test_a_complete_answer_is_told_from_a_cut_one(events: list[Any], cut: bool, 
     assert (reader.is_complete(cleanly=False), reader.is_complete(cleanly=True)) == (cut, clean)
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("reason", "expected"),
     [
         *[(word, "") for word in ("null", "NULL", "None", "", " ", "undefined", "FINISH_REASON_UNSPECIFIED")],
@@ -509,7 +510,7 @@ def test_a_complete_answer_is_told_from_a_cut_one(events: list[Any], cut: bool, 
         *[(word, word) for word in ("tool_calls", "insufficient_system_resource", "network_error", "error")],
     ],
 )
-@pytest.mark.parametrize("name", ["finish_reason", "finishReason"])
+@check_each("name", ["finish_reason", "finishReason"])
 def test_the_last_reason_that_means_something_counts(name: str, reason: object, expected: str) -> None:
     reader = StreamReader()
     for text in ("a", "b"):
@@ -567,8 +568,8 @@ THOUGHTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("fields", THOUGHTS.values(), ids=THOUGHTS)
-@pytest.mark.parametrize("place", ["delta", "message"])
+@check_each("fields", THOUGHTS.values(), ids=THOUGHTS)
+@check_each("place", ["delta", "message"])
 def test_a_thought_is_never_in_the_answer(place: str, fields: dict[str, Any]) -> None:
     chunk = StreamReader().add({"choices": [{place: {"content": "four", **fields}}]})
     assert chunk is not None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from cnai_magic.api.thinking import ThinkingTags
+from tests.cases import check_each
 
 # (content, answer, reasoning): what real models and templates send.
 THOUGHT: dict[str, tuple[str, str, str]] = {
@@ -90,7 +89,7 @@ THOUGHT: dict[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("content", "answer", "thought"), THOUGHT.values(), ids=THOUGHT)
+@check_each(("content", "answer", "thought"), THOUGHT.values(), ids=THOUGHT)
 def test_a_thought_is_told_from_the_answer_wherever_it_is_cut(
     content: str, answer: str, thought: str
 ) -> None:
@@ -134,7 +133,7 @@ SPOKEN_OF = {
 }
 
 
-@pytest.mark.parametrize("text", SPOKEN_OF.values(), ids=SPOKEN_OF)
+@check_each("text", SPOKEN_OF.values(), ids=SPOKEN_OF)
 def test_an_answer_that_speaks_of_a_tag_stays_whole(text: str) -> None:
     for pieces in ([text], list(text), *([text[:i], text[i:]] for i in range(len(text)))):
         assert split(pieces) == (text, ""), pieces

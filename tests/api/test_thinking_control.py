@@ -14,6 +14,7 @@ from cnai_magic.api.thinking_control import (
     turns_off,
 )
 from cnai_magic.api.vendors import find_vendor
+from tests.cases import check_each
 
 DISABLED = {"thinking": {"type": "disabled"}}
 ENABLED = {"thinking": {"type": "enabled"}}
@@ -59,7 +60,7 @@ OFF: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("server", "model", "fields"), OFF)
+@check_each(("server", "model", "fields"), OFF)
 def test_thinking_is_turned_off_in_the_words_of_server_and_model(
     server: str, model: str, fields: dict[str, Any]
 ) -> None:

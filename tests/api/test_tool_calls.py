@@ -13,6 +13,7 @@ from cnai_magic.api.reader import StreamReader
 from cnai_magic.api.thinking_control import is_refused, return_reasoning
 from cnai_magic.api.tool_calls import CalledTools
 from cnai_magic.errors import TruncatedError
+from tests.cases import check_each
 from tests.servers import KEY, ScriptedServer, delta, event, head, json_response
 
 
@@ -162,7 +163,7 @@ SHAPES: dict[str, tuple[list[dict[str, Any]], list[tuple[str, Any]]]] = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@check_each("shape", SHAPES)
 def test_calls_are_read_in_each_shape(shape: str) -> None:
     bodies, expected = SHAPES[shape]
     _, called = read(*bodies)

@@ -12,6 +12,7 @@ from cnai_magic.api.reader import StreamReader
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.api.usage import complete_usage, estimate_usage
+from tests.cases import check_each
 
 EVENT = {"id": "1", "choices": []}
 
@@ -177,7 +178,7 @@ SPELLINGS: dict[str, tuple[dict[str, Any], Usage]] = {
 }
 
 
-@pytest.mark.parametrize(("fields", "expected"), SPELLINGS.values(), ids=SPELLINGS)
+@check_each(("fields", "expected"), SPELLINGS.values(), ids=SPELLINGS)
 def test_counts_are_read_under_all_their_names(fields: dict[str, Any], expected: Usage) -> None:
     reader = StreamReader()
     reader.add({**EVENT, **fields})

@@ -20,6 +20,7 @@ from cnai_magic.errors import (
 )
 from cnai_magic.python_words import PYTHON
 from cnai_magic.redaction import ApiKey
+from tests.cases import check_each
 
 Row = tuple[str, int, str, type[APIError]]
 
@@ -1074,7 +1075,7 @@ ROWS += [
 ]
 
 
-@pytest.mark.parametrize(("status", "body", "kind"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+@check_each(("status", "body", "kind"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_the_error_that_was_meant_is_found(status: int, body: str, kind: type[APIError]) -> None:
     error = read_response_error(status, body)
     assert type(error) is kind, error.lines()
@@ -1086,7 +1087,7 @@ def test_the_error_that_was_meant_is_found(status: int, body: str, kind: type[AP
 AT_200 = [row for row in ROWS if row[1] == 200]
 
 
-@pytest.mark.parametrize(("body", "kind"), [row[2:] for row in AT_200], ids=[row[0] for row in AT_200])
+@check_each(("body", "kind"), [row[2:] for row in AT_200], ids=[row[0] for row in AT_200])
 def test_an_error_at_200_is_not_an_answer(body: str, kind: type[APIError]) -> None:
     with pytest.raises(kind):
         StreamReader().read(body)

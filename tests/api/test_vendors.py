@@ -18,6 +18,7 @@ from cnai_magic.api.vendors import (
 )
 from cnai_magic.errors import InputError
 from cnai_magic.python_words import PYTHON
+from tests.cases import check_each
 
 VENDORS = ["deepseek", "moonshot", "zhipu", "minimax", "qwen"]
 VENDORS += ["ernie", "volcengine", "hunyuan", "baichuan", "stepfun", "openai", "openrouter"]
@@ -147,7 +148,7 @@ def test_an_address_is_read_and_mended(text: str, url: str) -> None:
     assert parse_address(text).url == url
 
 
-@pytest.mark.parametrize(
+@check_each(
     "text",
     [
         r"http://192.0.2.2:80\[::1]/v1",

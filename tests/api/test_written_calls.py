@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.written_calls import CallFilter, find_written_calls, mentions_call
+from tests.cases import check_each
 
 TOOLS: dict[str, Any] = {
     "sum": {"parameters": {"properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}},
@@ -74,7 +75,7 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "calls"), FORMS)
+@check_each(("text", "calls"), FORMS)
 def test_a_call_in_the_text_is_found(text: str, calls: list[tuple[str, Any]]) -> None:
     found = find_written_calls(text, TOOLS, bare=True)
     assert found is not None
@@ -160,8 +161,8 @@ def test_a_call_is_not_shown_while_it_comes(size: int) -> None:
             assert _shown(f"Let me see.\n{text}", size) == "Let me see.\n"
 
 
-@pytest.mark.parametrize("size", [1, 7, 1000])
-@pytest.mark.parametrize(
+@check_each("size", [1, 7, 1000])
+@check_each(
     "text",
     [
         "if a<b and c[1]: <div>x</div> [TOOLS] [link](x)",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.money.cost import Charge, Cost, Spend
+from tests.cases import check_each
 from tests.display.answers import attempt as usual
 
 
@@ -20,7 +19,7 @@ def test_the_footer_is_short_and_in_a_fixed_order() -> None:
     assert footer == "deepseek-chat · turn 3 · 20 → 8 tokens · $0.000054 · 1.2 s · notebook $0.0132"
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("fields", "start", "end"),
     [
         ({"usage": Usage(5, 5000, 4990)}, "· 5 → 5,000 tokens (4,990 thinking) ·", ""),

@@ -25,6 +25,7 @@ from cnai_magic.chat.formatters import Shown, mask_secrets, show_value
 from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.errors import InputError
 from cnai_magic.redaction import ApiKey
+from tests.cases import check_each
 from tests.properties import random_examples
 
 
@@ -55,7 +56,7 @@ class Login:
 Pair = namedtuple("Pair", "left right")
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("value", "expected"),
     [
         (3, "3"),

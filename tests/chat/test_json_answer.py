@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.chat.json_answer import JSONProblem, read_json
 from cnai_magic.chat.schemas import find_schema
+from tests.cases import check_each
 from tests.properties import random_examples
 
 PERSON = find_schema("name, age int, city str?")
@@ -83,7 +84,7 @@ READ: list[tuple[str, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "schema", "value"), READ)
+@check_each(("text", "schema", "value"), READ)
 def test_json_is_read_as_models_write_it(text: str, schema: Any, value: Any) -> None:
     assert read_json(text, schema) == value
 
@@ -114,7 +115,7 @@ REFUSED: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "schema", "why"), REFUSED)
+@check_each(("text", "schema", "why"), REFUSED)
 def test_what_is_not_the_json_is_refused_with_the_reason(text: str, schema: Any, why: str) -> None:
     with pytest.raises(JSONProblem) as caught:
         read_json(text, schema)

@@ -4,6 +4,7 @@ import pytest
 
 from cnai_magic.chat.json_answer import JSONProblem, read_json
 from cnai_magic.chat.schemas import find_schema
+from tests.cases import check_each
 
 FITS = {
     "date": ["2026-11-26", "2024-02-29"],
@@ -39,12 +40,12 @@ def schema(name: str) -> dict[str, object]:
     return {"type": "object", "properties": {"x": {"type": "string", "format": name}}}
 
 
-@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in FITS.items() for text in texts])
+@check_each(("name", "text"), [(name, text) for name, texts in FITS.items() for text in texts])
 def test_a_text_of_its_format_is_taken(name: str, text: str) -> None:
     assert read_json(f'{{"x": "{text}"}}', schema(name)) == {"x": text}
 
 
-@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in FAILS.items() for text in texts])
+@check_each(("name", "text"), [(name, text) for name, texts in FAILS.items() for text in texts])
 def test_a_text_of_another_form_is_a_problem_with_its_name(name: str, text: str) -> None:
     with pytest.raises(JSONProblem, match=f"^x: '{text}' is not a '{name}'$"):
         read_json(f'{{"x": "{text}"}}', schema(name))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from cnai_magic.chat.kernel_code import find_kernel_code
+from tests.cases import check_each
 
 
 def fence(language: str, code: str, marks: str = "```") -> str:
     return f"{marks}{language}\n{code}\n{marks}\n"
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("text", "code"),
     [
         ("no code at all", ""),

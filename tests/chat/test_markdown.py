@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 from cnai_magic.chat.markdown import DOLLAR, escape_markdown, find_code_blocks, write_markdown
+from tests.cases import check_each
 from tests.page_faults import page_faults
 from tests.properties import random_examples
 from tests.xss_corpus import PAYLOADS
@@ -31,7 +32,7 @@ _ENGINES["markdown-it"].__self__.validateLink = lambda url: True  # type: ignore
 # -- nothing runs -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@check_each("payload", PAYLOADS)
 def test_no_answer_runs_code_loads_or_links_elsewhere(payload: str) -> None:
     safe = write_markdown(payload)
     faults = {name: found for name, render in _ENGINES.items() if (found := page_faults(render(safe)))}
@@ -139,7 +140,7 @@ def test_maths_becomes_what_every_renderer_typesets(written: str, shown: str) ->
     assert write_markdown(written) == shown
 
 
-@pytest.mark.parametrize(
+@check_each(
     "command",
     [
         *(
@@ -163,7 +164,7 @@ def test_maths_becomes_what_every_renderer_typesets(written: str, shown: str) ->
         *(r"\renewcommand{\x}{y}", r"\gdef\x{y}", r"\enclose{a}[b]{x}", r"a}{", r"\toggle{a}{b}\endtoggle"),
     ],
 )
-@pytest.mark.parametrize("delimiters", ["${}$", "$${}$$", r"\({}\)", r"\[{}\]", "\\[\n{}\n\\]"])
+@check_each("delimiters", ["${}$", "$${}$$", r"\({}\)", r"\[{}\]", "\\[\n{}\n\\]"])
 def test_a_formula_with_a_command_that_is_no_formula_is_shown_as_text(command: str, delimiters: str) -> None:
     assert "$" not in write_markdown(delimiters.replace("{}", command)).replace(r"\$", "")
 
@@ -227,7 +228,7 @@ def test_code_is_written_in_one_way(written: str, shown: str) -> None:
     assert write_markdown(written) == shown
 
 
-@pytest.mark.parametrize(
+@check_each(
     "code",
     [
         "- a\n  ```html\n  <b>x</b> [a](b) $HOME\n  ```",
@@ -239,13 +240,13 @@ def test_code_is_written_in_one_way(written: str, shown: str) -> None:
         "| a |\n|---|\n| `<b>x</b> [a](b) $HOME` |",
     ],
 )
-@pytest.mark.parametrize("engine", _ENGINES)
+@check_each("engine", _ENGINES)
 def test_code_with_html_shows_the_same_characters(code: str, engine: str) -> None:
     shown = html.unescape(re.sub(r"<[^>]*>", "", str(_ENGINES[engine](write_markdown(code)))))
     assert "<b>x</b> [a](b) $HOME" in shown
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("info", "language"),
     [
         ("py", "py"),
@@ -268,7 +269,7 @@ def test_code_with_html_shows_the_same_characters(code: str, engine: str) -> Non
         ("stl", "text"),
     ],
 )
-@pytest.mark.parametrize("prefix", ["", "- ", "> "])
+@check_each("prefix", ["", "- ", "> "])
 def test_a_fence_keeps_a_plain_language_and_nothing_else(info: str, language: str, prefix: str) -> None:
     indent = prefix.replace("-", " ")
     written = f"{prefix}~~~{info}\n{indent}x\n{indent}~~~"
@@ -278,7 +279,7 @@ def test_a_fence_keeps_a_plain_language_and_nothing_else(info: str, language: st
 # -- links and text -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("written", "shown"),
     [
         ("[x](https://e.org/?$a=1$)", "[x](<https://e.org/?%24a=1%24>)"),

@@ -11,6 +11,7 @@ import cnai_magic
 from cnai_magic.chat.formatters import mask_secrets
 from cnai_magic.chat.formatters.masking import MASK
 from cnai_magic.redaction import ApiKey
+from tests.cases import check_each
 
 LETTERS = "aZ3kQ9xLm7Tb2RfW8cYd4NhV6pJs1GuE5oXi0KzAqMwBnCeDrFtHyUgIvOlPj"
 
@@ -109,13 +110,13 @@ LEFT_ALONE = [
 ]
 
 
-@pytest.mark.parametrize("name", SECRETS)
+@check_each("name", SECRETS)
 def test_a_secret_of_a_known_form_is_masked(name: str) -> None:
     secret = SECRETS[name]
     assert mask_secrets(f"printed: {secret}\nmore") == ("printed: [secret masked]\nmore", 1)
 
 
-@pytest.mark.parametrize("text", BEHIND_WORDS)
+@check_each("text", BEHIND_WORDS)
 def test_a_secret_behind_words_is_masked_alone(text: str) -> None:
     masked, _ = mask_secrets(text.format(BEHIND_WORDS[text]))
     assert masked == text.format("[secret masked]")

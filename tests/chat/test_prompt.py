@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
+from tests.cases import check_each
 from tests.properties import random_examples
 
 
@@ -182,7 +183,7 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize("body", FOREIGN)
+@check_each("body", FOREIGN)
 def test_braces_of_another_language_stay_text(body: str) -> None:
     assert rendered(body) == body
 
@@ -224,7 +225,7 @@ def test_braces_that_stay_text_though_the_notebook_has_the_name_are_remarked(bod
 # -- errors -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("body", "what", "why"),
     [
         ("{{ nmae }}", "there is no nmae in the notebook", "did you mean name?"),

@@ -18,6 +18,7 @@ from typing_extensions import NotRequired, Required
 from cnai_magic.chat.python_values import to_python
 from cnai_magic.chat.schemas import find_schema, is_schema
 from cnai_magic.errors import InputError
+from tests.cases import check_each
 
 
 def an_object(required: list[str], **properties: Any) -> dict[str, Any]:
@@ -237,7 +238,7 @@ TYPES: list[tuple[Any, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "schema"), TYPES, ids=str)
+@check_each(("kind", "schema"), TYPES, ids=str)
 def test_a_type_is_a_schema(kind: Any, schema: dict[str, Any]) -> None:
     assert find_schema(kind) == schema
 

@@ -14,6 +14,7 @@ import pytest
 
 from cnai_magic.demo import DemoMessage, answer
 from cnai_magic.demo.knowledge_files import read
+from tests.cases import check_each
 from tests.demo_requests import demo_request
 
 REFUSAL = "not an LLM|不是大语言模型"
@@ -254,7 +255,7 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("question", "pattern"), ENGLISH, ids=lambda value: value[:40])
+@check_each(("question", "pattern"), ENGLISH, ids=lambda value: value[:40])
 def test_a_question_in_english_has_a_short_answer_in_english(question: str, pattern: str) -> None:
     [text] = talk(question)
     assert re.search(pattern, text, re.DOTALL), text
@@ -263,7 +264,7 @@ def test_a_question_in_english_has_a_short_answer_in_english(question: str, patt
         assert not re.search("[\u4e00-\u9fff]", text.replace("谢谢", ""))
 
 
-@pytest.mark.parametrize(("question", "pattern"), CHINESE, ids=lambda value: value[:40])
+@check_each(("question", "pattern"), CHINESE, ids=lambda value: value[:40])
 def test_a_question_in_chinese_has_a_short_answer_in_chinese(question: str, pattern: str) -> None:
     [text] = talk(question)
     assert re.search(pattern, text, re.DOTALL), text

@@ -17,6 +17,7 @@ from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.demo import DemoMessage, answer
 from cnai_magic.demo.guide import read_rules
 from cnai_magic.demo.knowledge_files import read
+from tests.cases import check_each
 from tests.demo_requests import demo_request
 
 # How fast a machine is, is no matter of a test.
@@ -128,7 +129,7 @@ def test_a_table_has_as_many_rows_as_were_asked_for() -> None:
     assert "I have no table of that" in talk("show a table of cats")
 
 
-@pytest.mark.parametrize("title", [entry[0] for entry in read("functions")["entries"]])
+@check_each("title", [entry[0] for entry in read("functions")["entries"]])
 def test_every_function_runs_and_prints(title: str) -> None:
     [code] = [entry[3] for entry in read("functions")["entries"] if entry[0] == title]
     printed = io.StringIO()
@@ -160,8 +161,8 @@ def test_the_function_that_was_asked_for_is_right(asked: str, called: str, value
 SORTS = [entry[0] for entry in read("functions")["entries"] if entry[0].endswith("sort")]
 
 
-@pytest.mark.parametrize("name", SORTS)
-@pytest.mark.parametrize("numbers", [[], [7], [3, 1, 2, 3, 0], [9, 8, 7, 6, 5, 4], [170, 45, 75, 802, 24, 2]])
+@check_each("name", SORTS)
+@check_each("numbers", [[], [7], [3, 1, 2, 3, 0], [9, 8, 7, 6, 5, 4], [170, 45, 75, 802, 24, 2]])
 def test_a_sort_that_is_named_sorts(name: str, numbers: list[int]) -> None:
     namespace: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()):

@@ -5,12 +5,13 @@ import pytest
 from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.order import Document
 from cnai_magic.display.final import Transcript
+from tests.cases import check_each
 from tests.display.answers import attempt
 from tests.notebook.test_record import faults_of
 from tests.xss_corpus import NAMED
 
 
-@pytest.mark.parametrize("payload", NAMED)
+@check_each("payload", NAMED)
 def test_nothing_in_a_transcript_runs(payload: str) -> None:
     conversation = KernelConversation("main", system=payload)
     conversation.record(CellPosition(), attempt(payload, reasoning=payload, prompt=payload, model=payload))

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
 from cnai_magic.display.line import Line, Recorded
 from cnai_magic.display.tables import Table
+from tests.cases import check_each
 from tests.xss_corpus import NAMED
 
 
@@ -11,7 +10,7 @@ def test_a_line_is_shown_without_quotes_and_control_sequences() -> None:
     assert repr(Line("a 'quoted'\x1b[2J\nline")) == "a 'quoted'\nline"
 
 
-@pytest.mark.parametrize("payload", NAMED)
+@check_each("payload", NAMED)
 def test_nothing_in_a_line_is_html_or_maths(payload: str) -> None:
     shown = Line(payload)._repr_html_()
     inner = shown.removesuffix("</pre>").partition(">")[2]

@@ -22,6 +22,7 @@ from cnai_magic.display.spend import (
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money.cost import Charge, Cost, Record, Spend
 from cnai_magic.money.holds import BudgetStatus
+from tests.cases import check_each
 
 _PRICED = Spend.of(Charge("deepseek-chat", "main", Usage(20, 8), Cost(53_760)))
 _ESTIMATED = Spend.of(Charge("deepseek-chat", "plan", Usage(1000, 8, estimated=True), Cost(1_001, True)))
@@ -216,8 +217,8 @@ def test_estimates_and_demo_credit_are_marked() -> None:
     assert [(row["estimated"], row["demo"]) for row in rows] == [("true", "true"), ("true", "false")]
 
 
-@pytest.mark.parametrize("field", ["id", "notebook", "conversation", "host", "model", "finish_reason"])
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t=", "\r=", "\n=", " =", "\x1b[0m=", "\uff1d"])
+@check_each("field", ["id", "notebook", "conversation", "host", "model", "finish_reason"])
+@check_each("begin", ["=", "+", "-", "@", "\t=", "\r=", "\n=", " =", "\x1b[0m=", "\uff1d"])
 def test_no_text_is_a_formula_to_a_spreadsheet(field: str, begin: str) -> None:
     cell = _read(_charge(**{field: f'{begin}HYPERLINK("https://evil.example","x")'}))[0][field]
     assert cell.startswith("'")

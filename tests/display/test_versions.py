@@ -16,6 +16,7 @@ from cnai_magic.chat.order import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.display.versions import Versions, _compare
 from cnai_magic.money.cost import Cost
+from tests.cases import check_each
 from tests.display.answers import reply
 from tests.xss_corpus import NAMED
 
@@ -288,7 +289,7 @@ def test_a_long_answer_is_cut_and_says_so() -> None:
 _OWN = {"div", "strong", "table", "thead", "tbody", "tr", "th", "td", "span", "em", "small", "ins", "del"}
 
 
-@pytest.mark.parametrize("payload", NAMED)
+@check_each("payload", NAMED)
 def test_no_payload_survives_as_html(payload: str) -> None:
     everywhere = reply(
         payload,

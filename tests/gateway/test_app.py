@@ -11,6 +11,7 @@ import pytest
 
 from cnai_magic.errors import InputError
 from cnai_magic.gateway.cors import Origins
+from tests.cases import check_each
 
 PATIENCE = 20
 CHAT = "/v1/chat/completions"
@@ -94,7 +95,7 @@ def test_a_request_without_the_key_is_refused(
     assert stub.seen == []
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("body", "param"),
     [
         (b"{not json", None),

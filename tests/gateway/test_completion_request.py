@@ -10,6 +10,7 @@ import pytest
 from cnai_magic.api.messages import Chunk
 from cnai_magic.demo import deliver, tokenize
 from cnai_magic.gateway.upstream import DemoUpstream, make_demo_upstream
+from tests.cases import check_each
 from tests.images import make_data_url, make_png
 
 PIXEL = make_data_url(make_png(text=bytes(1500)))
@@ -52,7 +53,7 @@ def result(**changes: Any) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": "call_1", "content": "21 degrees"} | changes
 
 
-@pytest.mark.parametrize(
+@check_each(
     "body",
     [
         {"messages": user([{"type": "text", "text": "one"}, IMAGE, {"type": "text", "text": "two"}])},
@@ -113,7 +114,7 @@ def test_what_the_api_accepts_is_answered(demo: Any, body: dict[str, Any]) -> No
     assert json.loads(answered)["choices"][0]["finish_reason"] in ("stop", "length")
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("body", "param"),
     [
         ({"messages": user([{"type": "input_audio", "input_audio": {}}])}, "messages[0].content[0].type"),

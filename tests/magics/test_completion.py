@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cnai_magic.demo import MODELS as MODELS_OF_DEMO
+from tests.cases import check_each
 from tests.kernels import Kernel, running_kernel
 from tests.servers import ScriptedServer, json_response, sse
 
@@ -46,7 +47,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory, server: ScriptedServer) -> 
         yield kernel
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("code", "offered"),
     [
         ("%%cnai deeps", ["%%cnai deepseek-chat", "%%cnai deepseek-reasoner"]),

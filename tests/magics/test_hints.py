@@ -11,6 +11,7 @@ from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.hints import check_variable
 from cnai_magic.magics.parsers import build_ask_parser
 from cnai_magic.magics.splitting import split_options, split_words
+from tests.cases import check_each
 
 
 def refused(line: str) -> InputError:
@@ -29,7 +30,7 @@ def refused_in_a_line(line: str) -> InputError:
 # -- options of other tools -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("options", "said"),
     [
         ("--format --md", "ask for the form in the question"),

@@ -7,12 +7,13 @@ import pytest
 from cnai_magic.errors import InputError
 from cnai_magic.magics.option_conflicts import check_options
 from cnai_magic.magics.parsers import build_ask_parser
+from tests.cases import check_each
 
 _ROWS, _WAYS = " is of no use with --over", " is of no use where answers are compared"
 _ALONE = " is of no use without --over"
 
 
-@pytest.mark.parametrize(
+@check_each(
     ("line", "what"),
     [
         ("--over rows --compare a,b", "--compare" + _ROWS),

@@ -8,6 +8,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.transform import keep_body, keep_question_mark
+from tests.cases import check_each
 
 
 def transformed(cell: str) -> str:
@@ -33,7 +34,7 @@ def called(cell: str) -> tuple[str, ...]:
     return call
 
 
-@pytest.mark.parametrize(
+@check_each(
     "body",
     [
         ">>> 1 + 1\n2",
@@ -59,9 +60,7 @@ def called(cell: str) -> tuple[str, ...]:
         "# comment\nimport os; print(1);",
     ],
 )
-@pytest.mark.parametrize(
-    "head", ["%%cnai", "%%cnai demo-echo -s 'Be brief.'", "\n \n%%cnai  -t 0 ", "  %%cnai"]
-)
+@check_each("head", ["%%cnai", "%%cnai demo-echo -s 'Be brief.'", "\n \n%%cnai  -t 0 ", "  %%cnai"])
 def test_the_body_of_a_cell_is_what_was_typed(head: str, body: str) -> None:
     line = head.strip().removeprefix("%%cnai").strip()
     given = body if body.endswith("\n") else f"{body}\n"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import InputError
 from cnai_magic.money.price import Price, PriceList, read_pricing, to_nano_usd
+from tests.cases import check_each
 from tests.properties import random_examples
 
 _COUNTS = st.integers(min_value=0, max_value=10**9)
@@ -271,8 +272,8 @@ def test_the_group_of_a_price_is_the_default_one_or_that_of_the_model(
     assert (found and found[:2]) == expected
 
 
-@pytest.mark.parametrize("field", ["model_ratio", "completion_ratio", "cache_ratio"])
-@pytest.mark.parametrize(
+@check_each("field", ["model_ratio", "completion_ratio", "cache_ratio"])
+@check_each(
     "nonsense",
     [-1, -0.5, float("nan"), float("inf"), "1,5", "free", True, 10**10, 1e300, Decimal("1e999999"), [1], {}],
 )

@@ -23,6 +23,7 @@ from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.read_record import Event, read_answer, read_event
 from cnai_magic.notebook.record import SCHEMA, build_bundle, build_event_metadata, build_metadata, write_small
 from cnai_magic.redaction import ApiKey
+from tests.cases import check_each
 from tests.display.answers import attempt
 from tests.page_faults import page_faults
 from tests.parameters import any_parameters
@@ -135,7 +136,7 @@ def test_control_sequences_are_in_neither_form() -> None:
     assert not any(character in text for text in shown.values() for character in "\x1b\x07\x9b")
 
 
-@pytest.mark.parametrize("payload", NAMED)
+@check_each("payload", NAMED)
 def test_nothing_in_an_output_runs(payload: str) -> None:
     hostile = attempt(payload, reasoning=payload, prompt=payload, model=payload)
     assert faults_of(build_bundle(hostile)["text/markdown"]) == []
@@ -336,7 +337,7 @@ for _ in range(100_000):
     _DEEP = [_DEEP]
 
 
-@pytest.mark.parametrize(
+@check_each(
     "name",
     [
         *build_metadata(attempt())["cnai"],
@@ -366,8 +367,8 @@ def test_whatever_stands_in_a_field_is_read_or_refused_with_a_reason(name: str) 
     assert all(each.startswith(_REASONS) for each in reasons)
 
 
-@pytest.mark.parametrize("name", ["id", "model", "conversation", "turn_id", "request", "finish_reason"])
-@pytest.mark.parametrize("value", ["a\nb", "\x1b[2J", "a\u202eb", "a\u200bb", "n" * 201])
+@check_each("name", ["id", "model", "conversation", "turn_id", "request", "finish_reason"])
+@check_each("value", ["a\nb", "\x1b[2J", "a\u202eb", "a\u200bb", "n" * 201])
 def test_a_name_is_one_short_printable_line(name: str, value: str) -> None:
     about, data = saved(attempt())
     with pytest.raises(InputError, match=f"its {name} is not a name"):
@@ -443,10 +444,8 @@ def test_a_change_without_a_time_was_made_now() -> None:
     assert before <= event.time <= datetime.now(timezone.utc)
 
 
-@pytest.mark.parametrize("kind", ["use", "system", "drop", "keep", "fork", "import"])
-@pytest.mark.parametrize(
-    "name", ["event", "conversation", "time", "name", "turn_id", "answer", "answers", "system"]
-)
+@check_each("kind", ["use", "system", "drop", "keep", "fork", "import"])
+@check_each("name", ["event", "conversation", "time", "name", "turn_id", "answer", "answers", "system"])
 def test_whatever_stands_in_a_change_is_read_or_refused_with_a_reason(kind: str, name: str) -> None:
     facts = {
         "name": "plan",
