@@ -1,7 +1,8 @@
 """Finds what each delta of an answer adds where a server sends again what has come.
 
 Some servers send all of the text so far in each event (DashScope's plans for coding, Gemini behind some
-relays), others resend all of it once, most often with the last event. Nothing here does I/O.
+relays), others resend all of it once, most often with the last event. A text may also repeat itself (a
+refrain, equal rows, zeros): where that is as likely, nothing is left out. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ __all__ = ["RepeatedText"]
 
 # So many characters in one delta may be all of the text so far.
 _LONG = 16
-# Of two deltas alone, the second is all of the text where the first, which it repeats, is so long.
+# So many characters that come again do not do so by chance, as those of "1", "12", "123" may.
 _SURE = 8
 # What one delta repeats came in so many: two equal halves of a text are no repetition.
 _FEWEST = 3
@@ -21,7 +22,7 @@ _MOST_PIECES = 1000
 
 
 class RepeatedText:
-    """The text of one answer, or its reasoning, from the deltas that it comes in; `held` waits for more."""
+    """The text of one answer, or its reasoning, from the deltas that it comes in; `held` ones wait."""
 
     def __init__(self) -> None:
         self._watching = True
@@ -30,11 +31,12 @@ class RepeatedText:
         # Of the text before the pieces.
         self._digest = blake2b()
         self._folded = False
-        # All of the text so far, where each delta has that; the second delta, if it may be the first such.
-        self._whole = self.held = ""
+        # All of the text so far, where each delta has that; the deltas after the first that may be such.
+        self._whole = ""
+        self.held: list[str] = []
 
     def take(self, delta: str) -> str:
-        """Return what is new in a delta; a second one that may repeat the first waits for the third."""
+        """Return what is new in a delta; one that may repeat the first waits until that is clear."""
         if not self._watching and len(delta) < _LONG:
             self._pieces.append(delta)  # nearly every delta of an answer
             self._size += len(delta)
@@ -49,23 +51,28 @@ class RepeatedText:
 
     def _watch(self, delta: str) -> str:
         """Return what is new in one of the first deltas."""
-        first, second = "".join(self._pieces), self.held
+        first, held = "".join(self._pieces), self.held
         if not first:
             return self._add(delta)
-        if not second and _may_extend(first, delta):
-            self.held = delta
-            return ""
-        self.held = ""
-        if second and delta.startswith(second) and (delta != second or len(first) >= _SURE):
-            self._whole = delta
+        if self._is_next(delta) if held else _extends(first, delta):
+            held.append(delta)
+            if len(held) < _FEWEST - 1 or len(delta) < _SURE:
+                return ""
+            self._whole, self.held = delta, []
             return delta[len(first) :]
-        self._watching = False
-        return self._add(second) + self._add(delta)
+        self._watching, self.held = False, []
+        return "".join(map(self._add, (*held, delta)))
+
+    def _is_next(self, delta: str) -> bool:
+        """Return whether a delta is the one before it, and more; the last may come once more."""
+        last = self.held[-1]
+        return delta.startswith(last) and (delta != last or self._size >= _SURE)
 
     def close(self) -> str:
         """Return what still waits, at the end of the answer."""
-        first, second, self.held = "".join(self._pieces), self.held, ""
-        return second[len(first) :] if len(first) >= _SURE else second
+        first, held, self.held = "".join(self._pieces), self.held, []
+        sure = len(held) >= _FEWEST - 1 or (len(first) >= _SURE and not first.endswith("\n"))
+        return held[-1][len(first) :] if held and sure else "".join(held)
 
     def _add(self, delta: str) -> str:
         if delta:
@@ -80,8 +87,10 @@ class RepeatedText:
         return new
 
     def _is_all(self, delta: str) -> bool:
-        """Return whether a delta is all that has come, once more."""
-        if len(delta) != self._size or (len(self._pieces) < _FEWEST and not self._folded):
+        """Return whether a delta is all that has come, once more, and no refrain of whole lines."""
+        if len(delta) != self._size or delta.endswith("\n"):
+            return False
+        if len(self._pieces) < _FEWEST and not self._folded:
             return False
         self._fold()
         return self._digest.digest() == blake2b(_encode(delta)).digest()
@@ -93,9 +102,10 @@ class RepeatedText:
         self._folded = True
 
 
-def _may_extend(first: str, second: str) -> bool:
-    """Return whether the second delta may be the first one, and more: not a line of one sign."""
-    return len(second) > len(first) and second.startswith(first) and len(set(second)) > 1
+def _extends(first: str, second: str) -> bool:
+    """Return whether the second delta is the first one, and more, and not the first one several times."""
+    times = len(second) // len(first) + 1
+    return len(second) > len(first) and second.startswith(first) and not (first * times).startswith(second)
 
 
 def _encode(text: str) -> bytes:

@@ -32,6 +32,8 @@ def test_deltas_that_each_hold_all_of_the_text_are_not_joined(text: str, size: i
         ["The ", "ferry ", "leaves at nine.", TEXT],
         ["The ferry ", "leaves ", "at", "The ferry leaves at", " nine."],
         ["The ferry leaves", TEXT],
+        ["T", "The", "The ferry leaves at nine."],
+        ["The ferry", "The ferry leaves", TEXT, TEXT],
     ],
 )
 def test_all_of_the_text_that_comes_once_more_is_taken_once(deltas: list[str]) -> None:
@@ -51,6 +53,12 @@ def test_all_of_the_text_that_comes_once_more_is_taken_once(deltas: list[str]) -
         ["a" * 30, "a" * 30],
         ["Ha ha ha! ", "Ha ha ha! So it went. ", "Ha ha ha! "],
         ["", "x", "xy", "z"],
+        ["ha ", "ha ha ", "ha ha ha ha ", "ha"],
+        ["0, ", "0, 0, ", "0, 0, 0, 0, 0, ", "0"],
+        ["1", "12", "123", "\n1234"],
+        ["| 1 | 2 |\n", "| 1 | 2 |\n" * 4],
+        ["Happy birthday to you,\n", "Happy birthday to you,\nHappy birthday dear Ann,\n"],
+        ["Row, row, ", "row ", "your boat.\n", "Row, row, row your boat.\n", "It is late."],
         ["x"],
         [],
     ],
