@@ -1,8 +1,8 @@
 """What a `format` of a JSON Schema asks of a text: dates, times, addresses.
 
 JSON Schema leaves them to the reader, and jsonschema to other packages, so that the same answer would fit on
-one machine and not on another. They are read as Python and pydantic do: a time need not name its zone, and a
-date is a time.
+one machine and not on another. They are read as Python and pydantic do: a time need not name its zone, a date
+is a time, and a duration may be negative. A minute may have a leap second (RFC 3339, 5.7).
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from uuid import UUID
 __all__ = ["make_format_checker"]
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_TIME = re.compile(r"(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
+_TIME = re.compile(r"(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z|[+-]\d\d(?::?\d\d)?)?", re.IGNORECASE)
 _DURATION = re.compile(
-    r"P(?=[\dT])(\d+W|(\d+Y)?(\d+M)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?)", re.IGNORECASE
+    r"[+-]?P(?=[\dT])(\d+W|(\d+Y)?(\d+M)?(\d+D)?"
+    r"(T(?=\d)(\d+([.,]\d+)?H)?(\d+([.,]\d+)?M)?(\d+([.,]\d+)?S)?)?)",
+    re.IGNORECASE,
 )
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_EMAIL = re.compile(r'(?:"[^"\n]+"|[^@\s]+)@[^@\s]+')
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.IGNORECASE)
 
 
@@ -33,7 +35,7 @@ def _is_date(text: str) -> bool:
 def _is_time(text: str) -> bool:
     # Python before 3.11 reads fewer forms of seconds and zones, so these are held to the pattern alone.
     found = _TIME.fullmatch(text)
-    return found is not None and time.fromisoformat(found[1]) is not None
+    return found is not None and time.fromisoformat(found[1].replace(":59:60", ":59:59")) is not None
 
 
 def _is_date_time(text: str) -> bool:
