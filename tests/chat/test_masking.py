@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
 
 import cnai_magic
 from cnai_magic.chat.formatters import mask_secrets
+from cnai_magic.chat.formatters.held_secrets import mask_held_secrets
 from cnai_magic.chat.formatters.masking import MASK
 from cnai_magic.redaction import ApiKey
 from tests.cases import check_each
@@ -149,3 +151,14 @@ def test_the_key_is_masked_where_it_is_encoded() -> None:
 
 def test_a_name_that_is_repeated_costs_linear_time() -> None:
     assert mask_secrets("PASSWORD=" * 20_000) == ("PASSWORD=" * 20_000, 0)
+
+
+def test_very_many_secrets_of_a_json_text_are_masked_in_linear_time() -> None:
+    rows = [
+        {"user": f"user-{row}", "secrets": [f"{row}word{each}" for each in range(300)]} for row in range(100)
+    ]
+    text = json.dumps(rows)
+    masked = mask_held_secrets(text, text)
+    assert masked.count(MASK) == 30_000
+    assert "word" not in masked
+    assert all(row["user"] in masked for row in rows)

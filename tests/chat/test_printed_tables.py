@@ -72,6 +72,11 @@ def test_what_a_printed_table_has_under_a_secrets_name_is_masked(form: str) -> N
         "    It has the password\n    of the user and\n    what he says",
         "user password\nis a thing",
         f"  user  password\n0  ann  {MASK}",
+        "| name | type |\n|---|---|\n| password | string |\n| timeout | whole |",
+        " name     | type\n----------+------\n password | text\n timeout  | text",
+        "            precision    recall  support\nsecret           0.90      0.91       10",
+        "user, password, host\nselect user, password, host\na, b, c",
+        "run --no-password 1234",
     ],
 )
 def test_what_is_no_secret_of_a_table_stays(text: str) -> None:
@@ -87,6 +92,7 @@ def test_what_is_no_secret_of_a_table_stays(text: str) -> None:
         "password  " + "x " * 20_000,
         " user  password\n" + ("x" + " " * 3_000 + "y\n") * 100,
         ("password" + " " * 3_900 + "\n") * 100,
+        ("a  x\n" * 10 + "Name: password, dtype: object\n") * 2_000,
         "a,password\n" + '"' * 4_000 + "\n" + '","' * 1_000,
     ],
 )

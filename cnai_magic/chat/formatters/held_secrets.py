@@ -31,6 +31,8 @@ _OPAQUE = {"builtins", "numpy", "pandas", "polars", "pyarrow", "types", "module"
 
 _WORD = re.compile(r"\w+")
 _PLAIN_WORD = re.compile(r"[^\W\d]+")
+# What each place that a secret may begin at begins with.
+_BEGINNING = re.compile(rf"(?<!\w)(?=(.{{{_SHORTEST}}}))", re.DOTALL)
 # So many characters of a text are searched for words.
 _MOST_CHARACTERS = 200
 
@@ -39,11 +41,26 @@ def mask_held_secrets(text: str, value: object) -> str:
     """Return the text of a value with `MASK` for what it holds under a secret's name."""
     search = _Search()
     value = _read_json(str.__str__(value)) if issubclass(type(value), str) else value
-    found = {each for each in search.look_into(value, depth=0) if each in text}
-    secrets = (each for each in found if not (_PLAIN_WORD.fullmatch(each) and each in search.words))
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
-    return text
+    found = set(search.look_into(value, depth=0))
+    secrets = {each for each in found if not (_PLAIN_WORD.fullmatch(each) and each in search.words)}
+    return _mask(text, secrets) if secrets else text
+
+
+def _mask(text: str, secrets: set[str]) -> str:
+    """Return a text with `MASK` for secrets that stand apart, in one pass however many there are."""
+    lengths: dict[str, dict[int, None]] = {}
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
+        lengths.setdefault(secret[:_SHORTEST], {})[len(secret)] = None
+    pieces, kept = [], 0
+    for found in _BEGINNING.finditer(text):
+        start = found.start()
+        for length in lengths.get(found[1], ()) if start >= kept else ():
+            end = start + length
+            if text[start:end] in secrets and not _WORD.match(text, end):
+                pieces += [text[kept:start], MASK]
+                kept = end
+                break
+    return "".join((*pieces, text[kept:]))
 
 
 def _read_json(text: str) -> object:

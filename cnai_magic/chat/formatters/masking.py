@@ -150,7 +150,7 @@ _ASSIGNED = (
     ),
     # On a command line, as a text or as a list: a text with a digit, as no placeholder is.
     re.compile(
-        rf"(--(?:[\w-]{{1,40}}-)?{_NAME}(?:[ =]|[\"'],\s?)[\"']?)"
+        rf"(--(?!no-)(?:[\w-]{{1,40}}-)?{_NAME}(?:[ =]|[\"'],\s?)[\"']?)"
         r"(?=[^\s\"']{0,100}\d)[^\s\"'-][^\s\"']{3,200}",
         re.IGNORECASE,
     ),

@@ -35,6 +35,9 @@ _VALUE = re.compile(r"\S.*?(?:  +|\t+)(\S.*)")
 # The line below a Series, whose values have this name.
 _SERIES = re.compile(r"Name: ([\w.-]{1,60}), (?:Length: \d+, )?dtype: .*")
 _LONGEST_LINE = 4_000
+# A shorter cell is a placeholder, a sign or a common word, as a shorter value that is assigned.
+_SHORTEST = 4
+_CELL = re.compile(r"\S+(?: \S+)*")
 
 # Finds the secret cells of a line.
 _Find = Callable[[str], list[tuple[int, int]]]
@@ -45,31 +48,58 @@ def mask_printed_tables(text: str, mask: str, is_secret_name: Callable[[str], bo
     lines = text.split("\n")
     find: _Find | None = None
     begin = 0  # of the lines without a blank one
+    body = _Body()
     for number, line in enumerate(lines):
         if not line.strip() or len(line) > _LONGEST_LINE:
-            find, begin = None, number + 1
+            find, begin, body = None, number + 1, _Body()
             continue
+        is_row = body.has(line)
         below = lines[number + 1].strip() if number + 1 < len(lines) else ""
         record = lines[begin].startswith(_RECORD)
         ruled = bool(below) and not below.strip("-= ")
-        heading = None if record else _read_heading(line, is_secret_name, ruled=ruled)
+        heading = None if record or is_row else _read_heading(line, is_secret_name, ruled=ruled)
         find = heading or find
         series, row = _SERIES.fullmatch(line), (_OF_RECORD if record else _ROW).fullmatch(line.rstrip())
         if series is not None and is_secret_name(series[1]):
             for place in range(begin, number):
                 value = _VALUE.fullmatch(lines[place].rstrip())
                 lines[place] = _mask_spans(lines[place], [value.span(1)] if value else [], mask)
+            begin = number + 1
         elif heading is None and row is not None and is_secret_name(row[1].strip("\"'")):
-            lines[number] = _mask_spans(line, [row.span(2)], mask)
+            cells = [each.span() for each in _CELL.finditer(line, row.start(2))]
+            lines[number] = _mask_spans(line, cells, mask)
         elif heading is None and find is not None:
-            lines[number] = _mask_spans(line, find(line), mask)
+            spans = [span for span in find(line) if not is_secret_name(line[slice(*span)].strip())]
+            lines[number] = _mask_spans(line, spans, mask)
     return "\n".join(lines)
+
+
+class _Body:
+    """Tells the rows of a table from its heading: they stand below the rule that its heading has below it."""
+
+    def __init__(self) -> None:
+        self._columns = 0
+        self._above = 0
+
+    def has(self, line: str) -> bool:
+        """Tell whether the next line is a row below the heading."""
+        if _RULE.fullmatch(line):
+            self._columns = self._columns or self._above
+            return False
+        delimiter = next((each for each in (*_LINES, "|") if each in line), "")
+        self._above = sum(1 for _ in _split(line, delimiter)) if delimiter else 0
+        return self._above > 0 and self._above == self._columns
 
 
 def _mask_spans(line: str, spans: list[tuple[int, int]], mask: str) -> str:
     for start, end in sorted(spans, reverse=True):
         cell = line[start:end].strip()
-        if cell != mask and not (_NO_SECRET.fullmatch(cell) or _RULE.fullmatch(cell)):
+        if (
+            len(cell) >= _SHORTEST
+            and cell != mask
+            and not _NO_SECRET.fullmatch(cell)
+            and not _RULE.fullmatch(cell)
+        ):
             start = line.index(cell, start)
             line = f"{line[:start]}{mask}{line[start + len(cell) :]}"
     return line
@@ -114,7 +144,8 @@ def _read_aligned_heading(line: str, is_secret_name: Callable[[str], bool], *, r
     def find(row: str) -> list[tuple[int, int]]:
         spans = [word.span() for word in _WORDS.finditer(row)]
         if len(words) == 1:  # below its name, and behind an index
-            return [span for span in spans[1:] if span[1] in ends and row[:1] != " "]
+            is_row = len(spans) > 1 and spans[-1][1] in ends and row[:1] != " "
+            return [(spans[1][0], spans[-1][1])] if is_row else []
         below = sum(span[0] in starts or span[1] in ends for span in spans)
         # Two lines of code below each other may agree so, but have no gaps.
         if below < len(words) or not ("  " in line.strip() or "  " in row.strip() or row[:1] != " "):
