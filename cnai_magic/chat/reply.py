@@ -185,19 +185,22 @@ class Reply:
     def to_frame(self) -> Any:
         """Return the rows of the answer, a list of flat objects, as a DataFrame.
 
-        An empty list has the columns that were asked for. It is one of polars where polars is imported and
-        pandas is not, else one of pandas. Raises InputError where the answer is anything else, or neither can
-        be imported.
+        It has all columns that were asked for, also those that no row has. It is one of polars where polars
+        is imported and pandas is not, else one of pandas. Raises InputError where the answer is anything
+        else, or neither can be imported.
         """
         rows = find_rows(self.data)
-        columns = find_columns(self.schema) if self.data == [] else []
+        columns = find_columns(self.schema) if rows or self.data == [] else []
         if not rows and not columns:
             raise InputError(
                 "the answer is not a list of flat objects",
                 why="only such a list is a table",
                 next_step="use .data, or ask for such a list: 'list[name, age int]'",
             )
-        return make_frame(list(rows) or {name: [] for name in columns}, "install it, or use .data")
+        if not rows:
+            return make_frame({name: [] for name in columns}, "install it, or use .data")
+        asked = dict.fromkeys(name for name in columns if not any(name in row for row in rows))
+        return make_frame([{**row, **asked} for row in rows], "install it, or use .data")
 
     @property
     def markdown(self) -> str:

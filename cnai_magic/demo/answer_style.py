@@ -67,8 +67,14 @@ def _write_bullets(text: str) -> str:
     )
 
 
+def _keep_first_sentence(text: str) -> str:
+    """Return the first sentence, with the code or the table that it speaks of."""
+    sentence = find_first_sentence(text)
+    return text[text.index(sentence) :].strip() if sentence.endswith((":", "：")) else sentence
+
+
 _CHANGES: dict[str, Callable[[str], str]] = {
-    "first_sentence": find_first_sentence,
+    "first_sentence": _keep_first_sentence,
     "bullets": _write_bullets,
     "pirate": _speak_as_pirate,
     "upper_case": _change_prose(str.upper),

@@ -25,6 +25,7 @@ def bind(host: str, port: int) -> socket.socket:
             f"{port} is not a port",
             parameter="port",
             why="ports are numbers from 1 to 65535; 0 takes a free one",
+            next_step=choose_port(8787),
         )
     address = host.strip()
     if address.startswith("[") and address.endswith("]"):

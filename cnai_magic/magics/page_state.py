@@ -62,7 +62,10 @@ def _read_day_status(session: KernelSession) -> BudgetStatus | None:
 
 
 def _describe_left(budget: BudgetStatus | None) -> str:
-    return "" if budget is None else format_usd(max(0, budget.left), exact=True)
+    if budget is None:
+        return ""
+    left = max(0, budget.left)
+    return format_usd(left - left % _FINE if left >= _CENT else left, exact=True)
 
 
 def _list_stale(session: KernelSession, ids: CellIds) -> list[dict[str, Any]]:

@@ -208,11 +208,12 @@ def _find(shell_session: ShellSession, name: str) -> Path:
     _check_name(name)
     known = {path.stem: path for path in list_prompts(shell_session)}
     if name not in known:
+        why = f"there are: {', '.join(known)}" if known else "there are none"
+        save = "save the latest question as one: %cnai_prompt save NAME"
         raise InputError(
             f"there is no saved prompt {name!r}",
-            why=suggest_name(name, known)
-            or (f"there are: {', '.join(known)}" if known else "there are none"),
-            next_step="save the latest question as one: %cnai_prompt save NAME",
+            why=suggest_name(name, known) or why,
+            next_step="name one of them: %cnai_prompt list" if known else save,
         )
     return known[name]
 
