@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["STATES"]
 
 _LONGEST_QUESTION = 80
+# In nano-USD: of more than a cent, no smaller parts than this are shown.
+_CENT, _FINE = 10**7, 10**5
 # Of one conversation the page lists so many turns, the latest, and of a key so many models.
 _MOST_TURNS, _MOST_MODELS = 500, 1000
 _MOST_CELLS = 100
