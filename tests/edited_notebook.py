@@ -39,9 +39,9 @@ class Cell:
     count: int | None = None
 
     @property
-    def has_run(self) -> bool:
-        """Tell whether it shows anything, or has the number of a run."""
-        return bool(self.outputs) or self.count is not None
+    def has_output(self) -> bool:
+        """Tell whether it shows anything."""
+        return bool(self.outputs)
 
     def saved(self) -> dict[str, Any]:
         """Return the cell as a file has it."""
@@ -135,8 +135,12 @@ class EditedNotebook:
 
     @property
     def _order(self) -> dict[str, Any]:
-        not_run = [index for index, each in enumerate(self.cells) if not each.has_run]
-        return {"cells": [each.id for each in self.cells], "not_run": not_run, "path": self.path.name}
+        without_output = [index for index, each in enumerate(self.cells) if not each.has_output]
+        return {
+            "cells": [each.id for each in self.cells],
+            "without_output": without_output,
+            "path": self.path.name,
+        }
 
     def run(self, cell: Cell, source: str) -> None:
         """Run a cell, with what is typed into it."""
@@ -154,6 +158,9 @@ class EditedNotebook:
         }
         result = self.shell.run_cell(source, store_history=False, silent=False)
         cell.count = self._count
+        if not result.success:
+            error = {"output_type": "error", "ename": "CnaiError", "evalue": "", "traceback": []}
+            cell.outputs["error"] = error
         result.raise_error()
 
     def save(self) -> None:

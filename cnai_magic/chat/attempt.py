@@ -128,7 +128,7 @@ class Attempt:
         if self.omitted_turns:
             yield f"{self.omitted_turns} oldest turn{'s' * (self.omitted_turns > 1)} omitted"
         if count := self.cleared_turns:
-            yield f"{count} turn{'s' * (count > 1)} above not sent, outputs cleared"
+            yield f"{count} turn{'s' * (count > 1)} above not sent, no output shown"
         if self.lost_images:
             yield f"{self.lost_images} earlier image{'s' * (self.lost_images > 1)} not sent again"
 

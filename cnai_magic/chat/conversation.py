@@ -217,7 +217,7 @@ class KernelConversation:
             former.next_number if former else 1,
             None if message is None else message.text,
             self._is_unplaced(position),
-            sum(each.order < order and each.cell in self.document.not_run for each in self.absent),
+            sum(each.order < order and each.cell in self.document.without_output for each in self.absent),
         )
 
     def _is_unplaced(self, position: CellPosition) -> bool:

@@ -2,15 +2,16 @@
 
 A page sends its cells with each request, and the list is complete: a cell that is missing was deleted. A
 saved file has the cells of when it was saved: one that only an earlier version had was deleted; one that no
-version had is new, and is placed by its run. Both tell which cells have not run: of a file that says nothing
-of the runs since it was first seen. Nothing here does I/O.
+version had is new, and is placed by its run. Both tell which cells show nothing; neither can tell it of a run
+that had not ended by then, the page unless it asked for that run itself. Nothing here does I/O.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .order import UNKNOWN_ORDER, Document
 
@@ -24,7 +25,8 @@ _FILE = ""
 class _Notebook:
     """A notebook: its cells in order, all that it ever held, and those whose place is only estimated.
 
-    `listed` are those without an ID in the file that the page has listed, `not_run` those that have not run.
+    `listed` are those without an ID in the file that the page has listed, `without_output` those that show
+    nothing.
 
     `saved` is the latest version of its file, from the time `saved_at`, `sent_at` is when its page last sent
     them (seconds, 0: never).
@@ -35,11 +37,18 @@ class _Notebook:
     held: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)
     unplaced: set[str] = field(default_factory=set)
-    not_run: frozenset[str] = frozenset()
+    without_output: frozenset[str] = frozenset()
     saved_at: float = 0.0
     saved: Sequence[str] = ()
     sent_at: float = 0.0
     documents: set[str] = field(default_factory=set)
+
+
+class _Run(NamedTuple):
+    """The last run of a cell: the `page` that asked for it ("" if unknown), and when it ended (seconds)."""
+
+    page: str
+    ended: float
 
 
 class Documents:
@@ -54,16 +63,22 @@ class Documents:
         # The cell that ran just before the first run of a cell.
         self._before: dict[str, str | None] = {}
         self._last: str | None = None
-        # The cells that ran last as if for the first time: the document said that they had not run.
+        self._runs: dict[str, _Run] = {}
+        # The cells that ran last as if for the first time: the document said that they show nothing.
         self._anew: set[str] = set()
 
-    def note_run(self, cell: str) -> None:
-        """Note that a cell runs."""
+    def note_run(self, cell: str, page: str = "") -> None:
+        """Note that a cell runs, which a page has asked for."""
         self._before.setdefault(cell, self._last)
         self._last = cell
+        self._runs[cell] = _Run(page, math.inf)
+
+    def note_end(self, cell: str, now: float) -> None:
+        """Note that the run of a cell has ended `now` (in seconds)."""
+        self._runs[cell] = self._runs[cell]._replace(ended=now)
 
     def is_run_anew(self, cell: str) -> bool:
-        """Tell, once, whether a cell that runs had not run by what the document said before."""
+        """Tell, once, whether a cell that runs showed nothing by what the document said before."""
         is_anew = cell in self._anew
         self._anew.discard(cell)
         return is_anew
@@ -75,18 +90,22 @@ class Documents:
         now: float,
         document: str = "",
         *,
-        not_run: Collection[str] = (),
+        without_output: Collection[str] = (),
         running: str | None = None,
+        page: str = "",
+        asked_at: float | None = None,
     ) -> None:
         """Take over the order that the page of a notebook sends `now` (in seconds); it is complete.
 
-        By its name in the page, the `document` is known under another path too. A cell may be `running`.
+        By its name in the page, the `document` is known under another path too. A cell may be `running`. The
+        `page` was as it tells at `asked_at` (seconds).
         """
+        without_output = [each for each in without_output if self._is_seen(each, asked_at, page)]
         self._follow(path, document)
         notebook = self._notebooks.get(path) or self._begin(path, cells)
         notebook.documents.update(filter(None, (document,)))
         is_known = notebook.sent_at > 0 and not notebook.unplaced and notebook.cells == cells
-        is_known = self._note_not_run(notebook, not_run, running) and is_known
+        is_known = self._note_without_output(notebook, without_output, running) and is_known
         notebook.sent_at = now
         if is_known:
             self._say("page")
@@ -114,7 +133,7 @@ class Documents:
         running: str,
         saved_at: float,
         *,
-        not_run: Collection[str] = (),
+        without_output: Collection[str] = (),
         was_asked: bool = False,
     ) -> None:
         """Take over the order of the file that was saved at a time, in which a cell is `running`.
@@ -124,11 +143,12 @@ class Documents:
         notebook = self._find(running)
         if notebook is None:
             notebook = self._notebooks.setdefault(_FILE, _Notebook())
-        told = notebook.not_run
+        told = notebook.without_output
         if saved_at > notebook.sent_at and saved_at != notebook.saved_at:
-            told = frozenset(not_run).difference([running] if was_asked else [])
+            told = frozenset(each for each in without_output if self._is_seen(each, saved_at))
+            told -= {running} if was_asked else set()
             notebook.saved_at = saved_at
-        is_known = self._note_not_run(notebook, told, running)
+        is_known = self._note_without_output(notebook, told, running)
         if saved_at <= notebook.sent_at:
             cells = [cell for cell in notebook.cells if cell not in notebook.unplaced]
         elif notebook.saved != cells:
@@ -167,13 +187,18 @@ class Documents:
             notebook.held.update(unknown)
         self._rebuild(self.document.source or "file")
 
-    def _note_not_run(self, notebook: _Notebook, told: Collection[str], running: str | None) -> bool:
-        """Take over which cells have not run; return whether that is as before."""
-        before = notebook.not_run
+    def _is_seen(self, cell: str, seen_at: float | None, page: str | None = None) -> bool:
+        """Tell whether what was seen then, or is known to a page, tells what the last run of a cell shows."""
+        run = self._runs.get(cell)
+        return run is None or run.page == page or run.ended < (math.inf if seen_at is None else seen_at)
+
+    def _note_without_output(self, notebook: _Notebook, told: Collection[str], running: str | None) -> bool:
+        """Take over which cells show nothing; return whether that is as before."""
+        before = notebook.without_output
         if running is not None and (running in before or running in told):
             self._anew.add(running)
-        notebook.not_run = frozenset(told).difference([running])
-        return notebook.not_run == before
+        notebook.without_output = frozenset(told).difference([running])
+        return notebook.without_output == before
 
     def _begin(self, path: str, cells: Sequence[str]) -> _Notebook:
         """Begin to know a notebook by its path: it may be the one whose file is known, or be renamed.
@@ -215,7 +240,7 @@ class Documents:
         self.document = Document(
             places,
             deleted=frozenset[str]().union(*(each.held for each in notebooks)).difference(places),
-            not_run=frozenset[str]().union(*(each.not_run for each in notebooks)),
+            without_output=frozenset[str]().union(*(each.without_output for each in notebooks)),
             unplaced=frozenset[str]().union(*(each.unplaced for each in notebooks)),
             source=source,
         )

@@ -46,15 +46,15 @@ class Document:
     """The order of cells, as far as it is known.
 
     `places` numbers the cells from 1, `deleted` are those that were in the document and are not any more.
-    `not_run` are cells in it that have not run as far as it tells: nobody ran them, or their outputs were
-    cleared.
+    `without_output` are cells in it that show nothing: nobody ran them, or their outputs were cleared or
+    captured.
     `unplaced` are cells whose place is only estimated from the order of the runs. `source` says where the
     order is from: the "page", the saved "file", or only the "runs"; "" where there is no document.
     """
 
     places: Mapping[str, int] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
-    not_run: frozenset[str] = frozenset()
+    without_output: frozenset[str] = frozenset()
     unplaced: frozenset[str] = frozenset()
     source: Literal["", "page", "file", "runs"] = ""
 
@@ -64,7 +64,7 @@ class Document:
 
     def shows(self, cell: str | None) -> bool:
         """Tell whether a reader finds what a cell asked or changed; without an ID nothing tells otherwise."""
-        return cell not in self.deleted and cell not in self.not_run
+        return cell not in self.deleted and cell not in self.without_output
 
 
 UNKNOWN_ORDER = Document()

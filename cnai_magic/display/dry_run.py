@@ -224,7 +224,7 @@ def _describe_omitted(question: Question) -> Iterator[str]:
         turns = f"turn{'s' * (question.omitted_turns > 1)}"
         yield translate(f"left out: the {question.omitted_turns} oldest {turns} (Cnai.history_tokens)")
     if count := question.cleared_turns:
-        yield translate(f"{count} turn{'s' * (count > 1)} above not sent, outputs cleared")
+        yield translate(f"{count} turn{'s' * (count > 1)} above not sent, no output shown")
 
 
 def _describe_cost(question: Question) -> str:

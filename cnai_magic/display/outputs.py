@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Any
 
 from IPython.display import display
@@ -73,14 +74,21 @@ def keep_in_outputs(session: KernelSession, run: CellRun, kept: Kept, *, succeed
 def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOutput:
     """Return an output as the file will hold it, with its metadata where more is kept beside it."""
     shown = output.shown
+    if isinstance(shown, Attempt):
+        # All are read whenever a cell is deleted, cleared or back.
+        return WrittenOutput(output.display_id, shown.turn_id, cache(partial(_build_saved, shown, about)))
+    return WrittenOutput(
+        output.display_id, "", lambda: {"metadata": Recorded.of(shown).record if about is None else about}
+    )
 
-    def build() -> dict[str, Any]:
-        if not isinstance(shown, Attempt):
-            return {"metadata": Recorded.of(shown).record if about is None else about}
-        metadata = build_metadata(shown) if about is None else about
-        return {"data": {"text/plain": build_plain_text(shown.reply, shown.footer)}, "metadata": metadata}
 
-    return WrittenOutput(output.display_id, shown.turn_id if isinstance(shown, Attempt) else "", build)
+def _build_saved(attempt: Attempt, about: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what a file holds of the output of an answer, as far as it is read."""
+    metadata = build_metadata(attempt) if about is None else about
+    return {
+        "data": {"text/plain": build_plain_text(attempt.reply, metadata["cnai"]["footer"])},
+        "metadata": metadata,
+    }
 
 
 def _update(

@@ -17,13 +17,13 @@ _LONGEST_PATH = 4096
 class PageOrder(NamedTuple):
     """The IDs of the code cells of a notebook, in order, and its path as the server has it.
 
-    `not_run` are those that have not run, or whose outputs were cleared. `document` is the name of the
+    `without_output` are those that show nothing. `document` is the name of the
     notebook within a page, "" if unknown.
     """
 
     path: str
     cells: list[str]
-    not_run: Collection[str] = ()
+    without_output: Collection[str] = ()
     document: str = ""
 
 
@@ -46,11 +46,11 @@ def read_page_order(request: Mapping[str, Any]) -> PageOrder | None:
     is_path = isinstance(path, str) and len(path) <= _LONGEST_PATH and _may_be_path(path)
     document = about.get("document")
     name = document if isinstance(document, str) and may_be_saved(document) else ""
-    not_run = _read_not_run(about.get("not_run"), cells) - {running}
-    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)), not_run, name)
+    without_output = _read_indices(about.get("without_output"), cells) - {running}
+    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)), without_output, name)
 
 
-def _read_not_run(indices: object, cells: list[str]) -> set[str]:
+def _read_indices(indices: object, cells: list[str]) -> set[str]:
     """Return the cells of these indices; what is no index of a cell does not count."""
     listed = indices if isinstance(indices, list) else []
     return {cells[each] for each in listed if type(each) is int and 0 <= each < len(cells)}

@@ -66,13 +66,18 @@ class RunningCell:
         return date.timestamp() if isinstance(date, datetime) else None
 
     @property
+    def page(self) -> str:
+        """The name of the page's connection that asked, "" if unknown."""
+        return str(self._request.get("header", {}).get("session", ""))
+
+    @property
     def page_order(self) -> PageOrder | None:
         """The order of all cells as the page tells it; cells have the IDs of the file."""
         order = read_page_order(self._request)
         if order is None:
             return None
-        not_run = {self.ids[cell] for cell in order.not_run}
-        return order._replace(cells=[self.ids[cell] for cell in order.cells], not_run=not_run)
+        without_output = {self.ids[cell] for cell in order.without_output}
+        return order._replace(cells=[self.ids[cell] for cell in order.cells], without_output=without_output)
 
     def align(self, saved: Sequence[str]) -> None:
         """Take the cells of the page for those of a file that have no ID of their own."""

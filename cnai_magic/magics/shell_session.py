@@ -54,6 +54,7 @@ class ShellSession:
         for cell in cells_of_runs.values():
             if cell is not None:
                 self._session.cells.documents.note_run(cell)
+                self._session.cells.documents.note_end(cell, time.time())
         self._note_error(getattr(sys, "last_value", None), _find_failed_source(shell))
 
     @property
@@ -88,7 +89,7 @@ class ShellSession:
         self.cell.align([each.id for each in cells.restored if each.id is not None])
         running, page = self.cell.run.cell, self.cell.page_order
         if running is not None:
-            cells.documents.note_run(running)
+            cells.documents.note_run(running, self.cell.page)
         if page is not None:
             self._see_page(page, running)
         elif running is not None:
@@ -99,7 +100,7 @@ class ShellSession:
                     saved.cells,
                     running,
                     saved.saved_at,
-                    not_run=saved.not_run,
+                    without_output=saved.without_output,
                     was_asked=asked_at is None or asked_at < saved.saved_at,
                 )
             else:
@@ -115,7 +116,14 @@ class ShellSession:
 
     def _see_page(self, page: PageOrder, running: str | None) -> None:
         self._session.cells.documents.see_page(
-            page.path, page.cells, time.time(), page.document, not_run=page.not_run, running=running
+            page.path,
+            page.cells,
+            time.time(),
+            page.document,
+            without_output=page.without_output,
+            running=running,
+            page=self.cell.page,
+            asked_at=self.cell.asked_at,
         )
 
     def show(self, shown: object, display_id: str | None = None) -> None:
@@ -139,6 +147,8 @@ class ShellSession:
         run, succeeded = self.cell.run, result.success
         kept = self._session.cells.end_of_run(run, succeeded=succeeded)
         keep_in_outputs(self._session, run, kept, succeeded=succeeded)
+        if run.cell is not None:
+            self._session.cells.documents.note_end(run.cell, time.time())
 
     def _note_error(self, error: object, source: str) -> None:
         slip = error if isinstance(error, CnaiError) else None

@@ -16,20 +16,19 @@ __all__ = ["SavedOrder", "read_order"]
 # As nbformat writes a file: one space for each level, fields in the order of the alphabet, and no line break
 # within a text. So these lines begin a cell, and are never a part of what a cell holds.
 _CELLS, _END, _CODE = b'\n "cells": [\n', b"\n ]", b'\n   "cell_type": "code"'
-_ID = re.compile(rb',\n   "execution_count": (null|\d{1,9}),\n   "id": "([a-zA-Z0-9_-]{1,64})"')
+_ID = re.compile(rb',\n   "execution_count": (?:null|\d{1,9}),\n   "id": "([a-zA-Z0-9_-]{1,64})"')
 _OUTPUTS = b'\n   "outputs": ['
 
 
 class SavedOrder(NamedTuple):
     """The IDs of the code cells in a file, in order, and when it was saved (seconds since 1970).
 
-    `not_run` are those that show nothing and have no number of a run: nobody ran them, or their outputs were
-    cleared.
+    `without_output` are those that show nothing: nobody ran them, or their outputs were cleared or captured.
     """
 
     cells: Sequence[str]
     saved_at: float
-    not_run: frozenset[str] = frozenset()
+    without_output: frozenset[str] = frozenset()
 
 
 def read_order(path: Path) -> SavedOrder | None:
@@ -41,15 +40,15 @@ def read_order(path: Path) -> SavedOrder | None:
         saved_at = path.stat().st_mtime
         found = _find_cells(read_bytes(path))
         if found is None:
-            found = [(each.id, each.has_run) for each in read_notebook(path).cells if each.id is not None]
+            found = [(each.id, each.has_output) for each in read_notebook(path).cells if each.id is not None]
     except (InputError, OSError, ValueError):
         return None
-    not_run = frozenset(cell for cell, has_run in found if not has_run)
-    return SavedOrder([cell for cell, _ in found], saved_at, not_run)
+    without_output = frozenset(cell for cell, has_output in found if not has_output)
+    return SavedOrder([cell for cell, _ in found], saved_at, without_output)
 
 
 def _find_cells(data: bytes) -> list[tuple[str, bool]] | None:
-    """Return the IDs of all code cells, and which have run.
+    """Return the IDs of all code cells, and which show anything.
 
     Returns None where the file is not written as nbformat does, or lacks an ID.
     """
@@ -64,9 +63,7 @@ def _find_cells(data: bytes) -> list[tuple[str, bool]] | None:
         identifier = _ID.match(data, begin)
         if identifier is None:
             return None
-        count, name = identifier.groups()
-        has_run = count != b"null" or not _has_no_outputs(data, identifier.end(), end)
-        found.append((name.decode(), has_run))
+        found.append((identifier[1].decode(), not _has_no_outputs(data, identifier.end(), end)))
     return found if len(found) == len({name for name, _ in found}) else None
 
 

@@ -23,8 +23,8 @@ _DEEPEST = 100
 class FoundConversations:
     """Conversations by the names that they have at a moment, the one in use, and what was taken out by then.
 
-    `cells` are the IDs of the cells that are there, and have run. `lacks_outputs` tells that a cell asks and
-    has no answer. `notes` are lines for a person.
+    `cells` are the IDs of the cells that are there, and show anything. `lacks_outputs` tells that a cell
+    asks and has no answer. `notes` are lines for a person.
     """
 
     def __init__(self, outputs: SavedOutputs, cells: Collection[str | None]) -> None:

@@ -202,8 +202,8 @@ def _read_code_cell(cell: object, place: int, used: set[str], problem: _Problem)
     name = cell.get("id")
     own = isinstance(name, str) and name and name not in used
     source, outputs = _read_source(cell.get("source"), problem), cell.get("outputs", [])
-    has_run = bool(outputs) or cell.get("execution_count", cell.get("prompt_number")) is not None
-    return SavedCell(name if own else f"#{place}", source, _read_outputs(outputs, problem), place, has_run)
+    has_output = bool(outputs)
+    return SavedCell(name if own else f"#{place}", source, _read_outputs(outputs, problem), place, has_output)
 
 
 def _read_source(given: object, problem: _Problem) -> str:

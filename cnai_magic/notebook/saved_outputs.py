@@ -51,15 +51,15 @@ _ASKS = re.compile(r"%cnai(?!_)")
 class SavedCell(NamedTuple):
     """A code cell of a notebook file: its ID (None where it has none of its own), source and outputs.
 
-    `number` counts the cells of the document from 1; 0 where it is unknown. `has_run` is false where the cell
-    shows nothing, and has no number of a run.
+    `number` counts the cells of the document from 1; 0 where it is unknown. `has_output` is false where the
+    cell shows nothing.
     """
 
     id: str | None
     source: str
     outputs: Sequence[Mapping[str, Any]]
     number: int = 0
-    has_run: bool = True
+    has_output: bool = True
 
 
 class SavedTurn(NamedTuple):

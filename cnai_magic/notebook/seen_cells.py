@@ -103,7 +103,7 @@ def place_above(
     order = place_by_runs(order, {*ran} - document.deleted, before)
     above = order[: order.index(asking)] if asking in order else order
     placed = [
-        replace(taken, output="") if name in document.not_run else taken
+        replace(taken, output="") if name in document.without_output else taken
         for name in above
         if name in ran or name in known
         for taken in [_take(ran.get(name), known.get(name))]

@@ -29,13 +29,13 @@ def check(notebook: NotebookPage, *indices: int, cleared: Sequence[int] | None =
         ])"""
     )
     codes = [cell[0] for cell in cells if cell[1] == "code"]
-    not_run = None if cleared is None else [codes.index(cells[index][0]) for index in cleared]
+    without_output = None if cleared is None else [codes.index(cells[index][0]) for index in cleared]
     run = [cells[index] for index in indices] or [cell for cell in cells if cell[2].startswith(_RUN)]
     for _, _, source, printed in run:
         sent = [json.loads(line) for line in printed.splitlines()]
         told = [(each["cells"], each["path"]) for each in sent]
         assert told == [(codes, notebook.name)] * source.count(_RUN)
-        assert not_run is None or all(each["not_run"] == not_run for each in sent)
+        assert without_output is None or all(each["without_output"] == without_output for each in sent)
 
 
 def at(notebook: NotebookPage, index: int) -> None:

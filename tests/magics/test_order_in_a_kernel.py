@@ -76,11 +76,12 @@ def test_the_page_tells_the_order(server: ScriptedServer, tmp_path: Path) -> Non
 def test_the_saved_file_tells_the_order(server: ScriptedServer, tmp_path: Path) -> None:
     path = tmp_path / "lesson.ipynb"
 
-    def save(cells: str, not_run: str = "") -> None:
+    def save(cells: str, without_output: str = "") -> None:
         notebook = nbformat.v4.new_notebook()
+        shown = [nbformat.v4.new_output("stream", text="yes")]
         notebook.cells = [
             nbformat.v4.new_code_cell(
-                f"%%cnai\n{cell}", id=cell, execution_count=None if cell in not_run else 1
+                f"%%cnai\n{cell}", id=cell, outputs=[] if cell in without_output else shown
             )
             for cell in cells
         ]
@@ -93,7 +94,7 @@ def test_the_saved_file_tells_the_order(server: ScriptedServer, tmp_path: Path) 
             assert not ran.error
             return str(ran.final["footer"])
 
-        save("abc", not_run="abc")
+        save("abc", without_output="abc")
         for cell in "abc":
             assert "order" not in ask(cell)
         # It has not been saved since they ran.
@@ -102,8 +103,8 @@ def test_the_saved_file_tells_the_order(server: ScriptedServer, tmp_path: Path) 
         # Not saved yet: below the cell that ran before it.
         assert "order of the saved notebook" in ask("x")
         assert questions(server) == "ax"
-        save("bxcd", not_run="xd")
-        assert "1 turn above not sent, outputs cleared" in ask("d")
+        save("bxcd", without_output="xd")
+        assert "1 turn above not sent, no output shown" in ask("d")
         assert questions(server) == "bcd"
         save("bxcd")
         assert "order" not in ask("d")

@@ -10,12 +10,11 @@ export interface NotebookContext {
   readonly model: { readonly cells?: Iterable<DocumentCell>; readonly sharedModel?: object };
 }
 
-/** What is used of a cell; only cells of code have outputs, and a number of their last run. */
+/** What is used of a cell; only cells of code have outputs. */
 interface DocumentCell {
   readonly id: string;
   readonly type: string;
   readonly outputs?: { readonly length: number };
-  readonly executionCount?: number | null;
 }
 
 /** What is used of a request to run a cell, and of the answer to it. */
@@ -24,10 +23,10 @@ interface Future {
 }
 
 /**
- * What the kernel is told of a notebook: its code cells, and by their indices those that have not run. `document` is its
+ * What the kernel is told of a notebook: its code cells, and by their indices those that show nothing. `document` is its
  * name within this page, whatever its path becomes.
  */
-export type Order = { cells: string[]; not_run: number[]; path: string; document: string };
+export type Order = { cells: string[]; without_output: number[]; path: string; document: string };
 
 /** A document in this page, and its cells that run or wait to. */
 interface KnownDocument {
@@ -79,20 +78,20 @@ export function noteRun(context: NotebookContext, cell: string): () => void {
 }
 
 /**
- * Describe the code cells in order. One that shows nothing and has no number of a run has not run, as far as the document
- * tells, and the file will: nobody ran it, its outputs were cleared, or a cell above it failed.
+ * Describe the code cells in order. What a cell asked that shows nothing cannot be read here, nor in the file: nobody ran
+ * it, its outputs were cleared or captured, or a cell above it failed.
  */
 export function describeOrder(context: NotebookContext): Order {
   const { name, running } = getDocument(context);
   const busy = new Set(Array.from(running, (run) => run.cell));
   const cells: string[] = [];
-  const notRun: number[] = [];
-  for (const { id, type, outputs, executionCount } of context.model.cells ?? []) {
+  const withoutOutput: number[] = [];
+  for (const { id, type, outputs } of context.model.cells ?? []) {
     if (type !== "code") continue;
-    if (!outputs?.length && !executionCount && !busy.has(id)) notRun.push(cells.length);
+    if (!outputs?.length && !busy.has(id)) withoutOutput.push(cells.length);
     cells.push(id);
   }
-  return { cells, not_run: notRun, path: context.localPath, document: name };
+  return { cells, without_output: withoutOutput, path: context.localPath, document: name };
 }
 
 function getDocument(context: NotebookContext): KnownDocument {

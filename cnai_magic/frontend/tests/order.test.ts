@@ -23,20 +23,19 @@ test("a request to run a cell carries the order of the cells of code, and keeps 
   expect(connection.requestExecute({ code: "1" }, false, { cellId: "c", trusted: true }, "another")).toEqual([
     { code: "1" },
     false,
-    { cellId: "c", trusted: true, cnai: { cells: ["a", "c"], not_run: [0], path: "folder/notebook.ipynb", document: expect.stringMatching(/^\w+$/) } },
+    { cellId: "c", trusted: true, cnai: { cells: ["a", "c"], without_output: [0], path: "folder/notebook.ipynb", document: expect.stringMatching(/^\w+$/) } },
     "another",
   ]);
 });
 
-test("cells that show nothing and have no number of a run have not run, unless they run or wait to", async () => {
+test("cells that show nothing are named, unless they run or wait to", async () => {
   const outputs = (length: number): { length: number } => ({ length });
   const cells = [
-    { id: "a", type: "code", outputs: outputs(1), executionCount: 1 },
-    // It ran, and shows nothing: its outputs are elsewhere, or were taken back.
-    { id: "b", type: "code", outputs: outputs(0), executionCount: 2 },
+    { id: "a", type: "code", outputs: outputs(1) },
+    { id: "b", type: "code", outputs: outputs(1) },
     { id: "text", type: "markdown" },
-    { id: "c", type: "code", outputs: outputs(0), executionCount: null },
-    { id: "d", type: "code", outputs: outputs(1), executionCount: null },
+    { id: "c", type: "code", outputs: outputs(0) },
+    { id: "d", type: "code", outputs: outputs(1) },
   ];
   const notebook = { localPath: "n", model: { cells } };
   let end: (reply: object) => void = () => undefined;
@@ -44,15 +43,15 @@ test("cells that show nothing and have no number of a run have not run, unless t
   const sent: number[][] = [];
   const connection: ExecutingKernel = {
     requestExecute: (_content, _disposeOnDone, metadata) => {
-      sent.push((metadata as { cnai: { not_run: number[] } }).cnai.not_run);
+      sent.push((metadata as { cnai: { without_output: number[] } }).cnai.without_output);
       return { done };
     },
   };
   sendOrder(connection, notebook);
-  expect(describeOrder(notebook)).toMatchObject({ cells: ["a", "b", "c", "d"], not_run: [2] });
+  expect(describeOrder(notebook)).toMatchObject({ cells: ["a", "b", "c", "d"], without_output: [2] });
   connection.requestExecute({}, false, { cellId: "c" });
   // JupyterLab clears a cell before it asks for it.
-  Object.assign(cells[0]!, { outputs: outputs(0), executionCount: null });
+  cells[0]!.outputs = outputs(0);
   connection.requestExecute({}, false, { cellId: "a" });
   connection.requestExecute({}, false, { cellId: "d" });
   expect(sent).toEqual([[], [], []]);
@@ -60,11 +59,11 @@ test("cells that show nothing and have no number of a run have not run, unless t
   end({ content: { status: "aborted" } });
   await done;
   await Promise.resolve();
-  expect(describeOrder(notebook).not_run).toEqual([0, 2]);
+  expect(describeOrder(notebook).without_output).toEqual([0, 2]);
   const ended = noteRun(notebook, "a");
-  expect(describeOrder(notebook).not_run).toEqual([2]);
+  expect(describeOrder(notebook).without_output).toEqual([2]);
   ended();
-  expect(describeOrder(notebook).not_run).toEqual([0, 2]);
+  expect(describeOrder(notebook).without_output).toEqual([0, 2]);
 });
 
 test("a document keeps its name where its path changes", () => {
