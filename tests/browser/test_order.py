@@ -21,21 +21,24 @@ _RUN = "show()"
 def check(notebook: NotebookPage, *indices: int, cleared: Sequence[int] | None = None) -> None:
     """Compare what these cells printed, or all of them, with the cells as a reader sees them.
 
-    Those whose output was `cleared` had not run, and no others; None for whichever.
+    Of those that print, the `cleared` ones had no output, and no others; None for whichever.
     """
     cells = notebook.page.evaluate(
         """() => jupyterapp.shell.currentWidget.content.widgets.map(({ model }) => [
-          model.id, model.type, model.sharedModel.getSource(), model.outputs?.get(0)?.toJSON().text
+          model.id, model.type, model.sharedModel.getSource(), model.outputs?.get(0)?.toJSON().text,
+          model.outputs?.length
         ])"""
     )
     codes = [cell[0] for cell in cells if cell[1] == "code"]
-    without_output = None if cleared is None else [codes.index(cells[index][0]) for index in cleared]
+    silent = [each[0] for each in cells if each[4] == 0 and not each[2].startswith(_RUN)]
+    empty = {*silent, *(cells[index][0] for index in cleared or ())}
     run = [cells[index] for index in indices] or [cell for cell in cells if cell[2].startswith(_RUN)]
-    for _, _, source, printed in run:
+    for _, _, source, printed, _ in run:
         sent = [json.loads(line) for line in printed.splitlines()]
         told = [(each["cells"], each["path"]) for each in sent]
         assert told == [(codes, notebook.name)] * source.count(_RUN)
-        assert without_output is None or all(each["without_output"] == without_output for each in sent)
+        told_empty = [{codes[index] for index in each["without_output"]} for each in sent]
+        assert cleared is None or told_empty == [empty] * len(sent)
 
 
 def at(notebook: NotebookPage, index: int) -> None:

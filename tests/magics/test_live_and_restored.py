@@ -59,6 +59,7 @@ KINDS = [
     *["command"] * 6,
     *["delete"] * 5,
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
+    "capture",
 ]
 _NUMBER = st.integers(min_value=0, max_value=99)
 _STEPS = st.lists(st.tuples(st.sampled_from(KINDS), _NUMBER, _NUMBER), min_size=6, max_size=20)
@@ -91,6 +92,8 @@ class Walk:
             names = [each.name for each in notebook.session.conversations]
             command = _COMMANDS[one % len(_COMMANDS)].format(names[other % len(names)])
             self.run(notebook.insert(to), f"%cnai_chat {command}")
+        elif kind == "capture":
+            self.run(notebook.insert(to), "%%capture\n%cnai Captured?")
         elif kind == "delete" and free:
             notebook.delete(index)
         elif kind == "undo":
