@@ -39,7 +39,9 @@ def test_a_notebook_with_data_images_cells_saved_prompts_and_code(
     cells = notebook.page.locator(".jp-Notebook-cell.jp-CodeCell")
     notebook.run(0, 1, 2, 3)
     # The explanation stands below, and in a cell of its own the corrected code, which nothing runs.
-    expect(notebook.outputs(3).locator(".jp-RenderedMarkdown")).to_contain_text("The key is misspelt.")
+    expect(notebook.outputs(3).locator(".jp-OutputArea-output.jp-RenderedMarkdown")).to_contain_text(
+        "The key is misspelt."
+    )
     _expect_new_cell(cells.nth(4), "mean = ages['Ada']")
     notebook.run(5, 6, 7, 8, 9, 10, 11)
     expect(notebook.outputs(5)).to_contain_text("(False, False)")
