@@ -128,6 +128,8 @@ def test_requests_carry_the_order_of_cells_whatever_is_done_to_them(
     # So is one below a cell that failed: it is not run, and what it showed is gone.
     notebook.write(2, "1 / 0")
     notebook.run_all()
+    expect(notebook.outputs(2)).to_contain_text("ZeroDivisionError")
+    expect(notebook.outputs(6)).to_have_text("")
     notebook.until_idle()
     notebook.write(2, _RUN)
     # Once it has run, the page has been told of all that were not.
