@@ -179,7 +179,7 @@ class SavedOutputs:
             for event in list(self.changes)[changes:] if times else ():
                 if event.time <= max(times):
                     del self.changes[event]
-        self._save_kept({each.id for each in cells})
+        self._save_kept({each.id for each in cells if each.has_output})
         for name in self._ratings.keys() & self.answers.keys():
             self.answers[name] = replace(self.answers[name], rating=self._ratings[name])
 
@@ -263,7 +263,7 @@ class SavedOutputs:
             self._kept.append((event.time, read_kept_turn(read_mapping(about["kept_turn"]))))
 
     def _save_kept(self, cells: Collection[str | None]) -> None:
-        """Add the turns that commands kept, each in the cell that asked it, if that is there."""
+        """Add the turns that commands kept, each in the cell that asked it, if that shows anything."""
         own = {
             attempt.id: each.turn.position.cell for each in self.comparisons for attempt in each.turn.attempts
         }
@@ -272,7 +272,7 @@ class SavedOutputs:
             if cell not in cells:
                 cell = own.get(turn.attempt.id)
             if cell is None and self.keeps_ids and turn.attempt.cell:
-                self._charge(list_all_attempts(turn.attempt))  # its cell was deleted
+                self._charge(list_all_attempts(turn.attempt))  # its cell was deleted or cleared
             else:
                 self._save(cell, time, turn)
 

@@ -59,7 +59,7 @@ KINDS = [
     *["command"] * 6,
     *["delete"] * 5,
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
-    "capture",
+    *("capture", "compare", "compare"),
 ]
 _NUMBER = st.integers(min_value=0, max_value=99)
 _STEPS = st.lists(st.tuples(st.sampled_from(KINDS), _NUMBER, _NUMBER), min_size=6, max_size=20)
@@ -94,6 +94,9 @@ class Walk:
             self.run(notebook.insert(to), f"%cnai_chat {command}")
         elif kind == "capture":
             self.run(notebook.insert(to), "%%capture\n%cnai Captured?")
+        elif kind == "compare":
+            self.run(notebook.insert(to), "%%cnai --times 2\nCompared?")
+            self.run(notebook.insert(to + 1), "%cnai_chat versions --keep 2")
         elif kind == "delete" and free:
             notebook.delete(index)
         elif kind == "undo":
