@@ -286,7 +286,7 @@ def test_answers_of_which_none_is_kept_are_in_the_table_of_all_attempts(kernel: 
 
 
 @pytest.mark.parametrize("keep", ["%cnai_chat versions --keep 2", "_ = both.keep(2)"])
-def test_what_was_kept_survives_a_restart_without_the_output_of_its_cell(
+def test_what_was_kept_survives_a_restart_where_its_cell_still_has_the_table(
     kernel: Kernel, tmp_path: Path, keep: str
 ) -> None:
     source = "%%cnai --compare demo-echo,demo-guide -o both\nWhat is 2+2?"
@@ -300,21 +300,20 @@ def test_what_was_kept_survives_a_restart_without_the_output_of_its_cell(
     ]
     assert "there are 1, 2" in "\n".join(kernel.run("both.keep(99)", "c").error)
     assert "Attempt 2 (current)" in kernel.run("%cnai_chat versions", "c").shown
-    # The page was loaded again: the cell of the question has its table, or what a page without it saved.
+    # The page was loaded again: the cell of the question has its table, and not what took its place.
     own = ran.of("display_data", "update_display_data")[0]["transient"]["display_id"]
     ran.messages = [
         each for each in ran.messages if each["content"].get("transient", {}).get("display_id") == own
     ]
     path, facts = tmp_path / "saved.ipynb", "[(turn.reply.model, len(turn.attempts), turn.position.cell)"
-    for above in (compared, Ran()):
-        saved_as(path, ("a", source, above), ("b", keep, ran))
-        renew(kernel)
-        restored = kernel.run(f"%cnai_chat restore --from {path}", "d")
-        assert "1 turn with 2 answers" in restored.shown
-        assert "no answer is kept yet" not in restored.shown
-        found = kernel.value(f"{facts} for turn in session.conversations.in_use.turns]")
-        assert [tuple(each) for each in found] == [("demo-guide", 2, "a")]
-        assert kernel.value("len(session.book.charges)") == 0
+    saved_as(path, ("a", source, compared), ("b", keep, ran))
+    renew(kernel)
+    restored = kernel.run(f"%cnai_chat restore --from {path}", "d")
+    assert "1 turn with 2 answers" in restored.shown
+    assert "no answer is kept yet" not in restored.shown
+    found = kernel.value(f"{facts} for turn in session.conversations.in_use.turns]")
+    assert [tuple(each) for each in found] == [("demo-guide", 2, "a")]
+    assert kernel.value("len(session.book.charges)") == 0
     # The command runs again in its cell, and another restart follows.
     ran = kernel.run("%cnai_chat versions 1 --keep 1", "b")
     assert "Its cell still shows what it did" in ran.shown
@@ -322,3 +321,8 @@ def test_what_was_kept_survives_a_restart_without_the_output_of_its_cell(
     renew(kernel)
     kernel.run(f"%cnai_chat restore --from {path}", "d")
     assert kernel.value("[turn.reply.model for turn in session.conversations.in_use.turns]") == ["demo-echo"]
+    # Cleared, it is no longer a part of the conversation, whatever the command's cell still says.
+    saved_as(path, ("a", source, Ran()), ("b", keep, ran))
+    renew(kernel)
+    kernel.run(f"%cnai_chat restore --from {path}", "d")
+    assert kernel.value("session.conversations.in_use.turns") == []
