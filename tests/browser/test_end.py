@@ -98,7 +98,9 @@ def _begin(notebook: NotebookPage) -> None:
     notebook.run_cell(1)
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1100, "Light"), (420, "Dark")])
+@pytest.mark.parametrize(
+    ("app", "width", "theme"), [("lab", 1100, "Light"), ("lab", 420, "Dark"), ("notebook", 1100, "Light")]
+)
 def test_no_word_moves_when_the_final_markdown_takes_over(
     open_notebook: OpenNotebook, upstream: ScriptedServer, app: str, width: int, theme: str
 ) -> None:

@@ -150,11 +150,11 @@ def test_without_a_restore_a_new_kernel_begins_anew(
 
 
 def test_a_lesson_is_replayed_from_what_the_page_saved(
-    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
+    open_notebook: OpenNotebook, upstream: ScriptedServer
 ) -> None:
     for text in ("One.", "Two.", "Three."):
         upstream.reply(sse(text))
-    notebook = open_notebook(_PRICES, "%%cnai\nFirst?", "%cnai Second?\n%cnai Third?", "%cnai_spend", app=app)
+    notebook = open_notebook(_PRICES, "%%cnai\nFirst?", "%cnai Second?\n%cnai Third?", "%cnai_spend")
     notebook.run(0, 1, 2, 3)
     notebook.saved()
     notebook.restart()
@@ -169,7 +169,7 @@ def test_a_lesson_is_replayed_from_what_the_page_saved(
             expect(outputs.nth(index)).to_contain_text("notebook $0.000161")
     expect(notebook.outputs(4)).to_contain_text("3 answers were replayed at no cost")
     expect(notebook.live).to_have_count(0)
-    notebook.picture(f"{app}-replayed")
+    notebook.picture("lab-replayed")
     # A mistake, saved in place of the answer, does not lose it.
     notebook.write(2, "%%cnai\nFirst? Or not?")
     notebook.run(2)

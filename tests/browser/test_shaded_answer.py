@@ -1,4 +1,4 @@
-"""The shading of tokens by their probability stays in a saved notebook, in JupyterLab and in Notebook 7."""
+"""The shading of tokens by their probability stays in a saved notebook."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from .conftest import OpenNotebook
 
 
 def test_shading_and_the_probabilities_that_it_tells_outlive_the_page(
-    open_notebook: OpenNotebook, app: str
+    open_notebook: OpenNotebook,
 ) -> None:
     notebook = open_notebook(
         '%config Cnai.base_url = "demo"',
         "%%cnai demo-ngram --logprobs 2 -n 30 --seed 3\nThe value of",
-        app=app,
     )
     notebook.run(0, 1, 2)
 

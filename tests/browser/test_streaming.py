@@ -135,24 +135,6 @@ def test_reasoning_is_folded_before_and_after_the_end_and_stays_open_where_it_wa
     expect(notebook.final.nth(1).locator("details")).not_to_have_attribute("open", "")
 
 
-def test_after_a_reload_in_mid_stream_the_kernel_has_the_whole_answer(
-    open_notebook: OpenNotebook, upstream: ScriptedServer
-) -> None:
-    gate = Gate()
-    upstream.reply(stream("The beginning", gate, " and the end."))
-    notebook = open_notebook("%%cnai\nTell", "%cnai_chat show")
-    notebook.run_cell(0)
-    notebook.until_idle()
-    notebook.run_cell(1)
-    expect(notebook.live).to_contain_text("The beginning")
-    notebook.reload()
-    gate.open()
-    notebook.until_idle()
-    notebook.run_cell(2)
-    expect(notebook.outputs(2)).to_contain_text("The beginning and the end.")
-    assert len(upstream.requests) == 1
-
-
 def test_an_answer_whose_kernel_restarts_says_so_and_makes_place_for_the_next(
     open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
 ) -> None:
