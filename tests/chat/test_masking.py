@@ -84,6 +84,10 @@ BEHIND_WORDS = {
     "pd.DataFrame({{'user': ['ann'], 'password': [{}]}})": "'hunter2', 'correct horse'",
     "mysql --user ada --password={} db": "hunter2x",
     "['mysql', '--password', '{}']": "hunter2x",
+    "-" * 90 + "password {}": "hunter2x",
+    # Letters that are those of ASCII to whoever ignores case.
+    "{{'Pa\u017f\u017fword': '{}', 'AP\u0130_\u212aEY': 'x'}}": "hunter2",
+    "https://x.example/a?s\u0130g={}": letters(43),
     "curl -s -u ada:{} https://x.example": "hunter2",
     "curl -H 'X-Api-Key: {}' https://x.example": "a1b2c3d4e5",
     "machine x.example login ada password {}": "hunter2",
@@ -130,13 +134,15 @@ def test_what_only_resembles_a_secret_is_left_alone(text: str) -> None:
 
 
 def test_no_line_of_this_package_is_masked_by_its_form() -> None:
-    # A corpus of ordinary code; lines about secrets are in one module.
-    wrong = [
-        (path.name, line)
+    # A corpus of ordinary code, each line of it once; lines about secrets are in one module.
+    lines = {
+        line: path.name
         for path in Path(cnai_magic.__file__).parent.rglob("*.py")
         if path.name != "masking.py"
         for line in path.read_text(encoding="utf-8").splitlines()
-        if mask_secrets(line)[1] and "USER:PASSWORD@" not in line
+    }
+    wrong = [
+        (name, line) for line, name in lines.items() if mask_secrets(line)[1] and "USER:PASSWORD@" not in line
     ]
     assert wrong == []
 
