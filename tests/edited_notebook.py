@@ -136,9 +136,17 @@ class EditedNotebook:
     @property
     def _order(self) -> dict[str, Any]:
         without_output = [index for index, each in enumerate(self.cells) if not each.has_output]
+        answers = []
+        for index, cell in enumerate(self.cells):
+            records = (each.get("metadata", {}).get("cnai", {}) for each in cell.outputs.values())
+            shown = [each for each in records if "event" not in each and each.get("turn")]
+            copied = [each["id"] for each in shown if each.get("cell") != cell.id]
+            if shown:
+                answers.append([index, *copied] if copied else index)
         return {
             "cells": [each.id for each in self.cells],
             "without_output": without_output,
+            "answers": answers,
             "path": self.path.name,
         }
 

@@ -35,7 +35,8 @@ class Attempt:
 
     `omitted_turns` counts the oldest turns that did not fit `history_tokens`, `lost_images` the images of
     earlier turns that were not sent again, because a notebook does not keep them, `cleared_turns` the turns
-    above that were not sent, because the outputs of their cells were cleared, `stale_below` the turns
+    above that were not sent, because the outputs of their cells were cleared, `unknown_cells` the cells above
+    whose answers were not sent, because the kernel did not know them, `stale_below` the turns
     below that were asked with something else above them. `chain` is the digest of the answers that were sent
     before it, "" where that is unknown; `cell` is the ID of its cell. `order` says how the cells were ordered
     where that was not certain. `with_former` are the turns above that
@@ -60,6 +61,7 @@ class Attempt:
     omitted_turns: int = 0
     lost_images: int = 0
     cleared_turns: int = 0
+    unknown_cells: int = 0
     stale_below: int = 0
     chain: str = ""
     cell: str = ""
@@ -129,6 +131,9 @@ class Attempt:
             yield f"{self.omitted_turns} oldest turn{'s' * (self.omitted_turns > 1)} omitted"
         if count := self.cleared_turns:
             yield f"{count} turn{'s' * (count > 1)} above not sent, no output shown"
+        if count := self.unknown_cells:
+            cells = f"answered cell{'s' * (count > 1)}"
+            yield f"{count} {cells} above not sent, not run or restored in this kernel"
         if self.lost_images:
             yield f"{self.lost_images} earlier image{'s' * (self.lost_images > 1)} not sent again"
 

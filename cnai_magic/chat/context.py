@@ -24,7 +24,7 @@ class Placement(NamedTuple):
 
     `set_system` is the system message that a command above it set, None where none did. `unplaced` tells that
     the place of a cell is only estimated. `cleared` counts the turns above that are not sent, because the
-    outputs of their cells were cleared.
+    outputs of their cells were cleared, `unknown` the cells above with answers that the kernel does not know.
     """
 
     above: Sequence[Turn]
@@ -32,6 +32,7 @@ class Placement(NamedTuple):
     set_system: str | None = None
     unplaced: bool = False
     cleared: int = 0
+    unknown: int = 0
 
 
 class Context(NamedTuple):

@@ -3,13 +3,15 @@
 A page sends its cells with each request, and the list is complete: a cell that is missing was deleted. A
 saved file has the cells of when it was saved: one that only an earlier version had was deleted; one that no
 version had is new, and is placed by its run. Both tell which cells show nothing; neither can tell it of a run
-that had not ended by then, the page unless it asked for that run itself. Nothing here does I/O.
+that had not ended by then, the page unless it asked for that run itself. Both tell which cells show answers:
+what a cell shows that has neither run nor was restored here is unknown, unless its answers were copied from
+where they are known. Nothing here does I/O.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -26,7 +28,7 @@ class _Notebook:
     """A notebook: its cells in order, all that it ever held, and those whose place is only estimated.
 
     `listed` are those without an ID in the file that the page has listed, `without_output` those that show
-    nothing.
+    nothing, `answers` those that show answers; see `Document`.
 
     `saved` is the latest version of its file, from the time `saved_at`, `sent_at` is when its page last sent
     them (seconds, 0: never).
@@ -38,6 +40,7 @@ class _Notebook:
     listed: set[str] = field(default_factory=set)
     unplaced: set[str] = field(default_factory=set)
     without_output: frozenset[str] = frozenset()
+    answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     saved_at: float = 0.0
     saved: Sequence[str] = ()
     sent_at: float = 0.0
@@ -55,10 +58,13 @@ class Documents:
     """The notebooks of a kernel, in the order in which it met them; `document` orders all their cells.
 
     In a conversation over two notebooks, the turns of the one that was met first stand above the others.
+    `known` are the IDs of the answers that the kernel can find.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: Container[str] = ()) -> None:
         self.document = UNKNOWN_ORDER
+        self._known = known
+        self._restored: set[str] = set()
         self._notebooks: dict[str, _Notebook] = {}
         # The cell that ran just before the first run of a cell.
         self._before: dict[str, str | None] = {}
@@ -91,6 +97,7 @@ class Documents:
         document: str = "",
         *,
         without_output: Collection[str] = (),
+        answers: Mapping[str, Sequence[str]] | None = None,
         running: str | None = None,
         page: str = "",
         asked_at: float | None = None,
@@ -105,7 +112,7 @@ class Documents:
         notebook = self._notebooks.get(path) or self._begin(path, cells)
         notebook.documents.update(filter(None, (document,)))
         is_known = notebook.sent_at > 0 and not notebook.unplaced and notebook.cells == cells
-        is_known = self._note_without_output(notebook, without_output, running) and is_known
+        is_known = self._note_outputs(notebook, without_output, answers or {}, running) and is_known
         notebook.sent_at = now
         if is_known:
             self._say("page")
@@ -134,6 +141,7 @@ class Documents:
         saved_at: float,
         *,
         without_output: Collection[str] = (),
+        answers: Mapping[str, Sequence[str]] | None = None,
         was_asked: bool = False,
     ) -> None:
         """Take over the order of the file that was saved at a time, in which a cell is `running`.
@@ -143,12 +151,13 @@ class Documents:
         notebook = self._find(running)
         if notebook is None:
             notebook = self._notebooks.setdefault(_FILE, _Notebook())
-        told = notebook.without_output
+        told, told_answers = notebook.without_output, notebook.answers
         if saved_at > notebook.sent_at and saved_at != notebook.saved_at:
+            told_answers = answers or {}
             told = frozenset(each for each in without_output if self._is_seen(each, saved_at))
             told -= {running} if was_asked else set()
             notebook.saved_at = saved_at
-        is_known = self._note_without_output(notebook, told, running)
+        is_known = self._note_outputs(notebook, told, told_answers, running)
         if saved_at <= notebook.sent_at:
             cells = [cell for cell in notebook.cells if cell not in notebook.unplaced]
         elif notebook.saved != cells:
@@ -175,6 +184,7 @@ class Documents:
         It stands before all others, unless it is the `own` one of this kernel: what is missing there was
         deleted.
         """
+        self._restored.update(cells)
         known = {cell for each in self._notebooks.values() for cell in each.held}
         notebook = self._find_any(cells) if own else None
         unknown = [cell for cell in cells if cell not in known]
@@ -192,13 +202,23 @@ class Documents:
         run = self._runs.get(cell)
         return run is None or run.page == page or run.ended < (math.inf if seen_at is None else seen_at)
 
-    def _note_without_output(self, notebook: _Notebook, told: Collection[str], running: str | None) -> bool:
-        """Take over which cells show nothing; return whether that is as before."""
-        before = notebook.without_output
+    def _note_outputs(
+        self,
+        notebook: _Notebook,
+        told: Collection[str],
+        answers: Mapping[str, Sequence[str]],
+        running: str | None,
+    ) -> bool:
+        """Take over which cells show nothing, and which show answers; return whether that is as before."""
+        before, showed = notebook.without_output, notebook.answers
         if running is not None and (running in before or running in told):
             self._anew.add(running)
-        notebook.without_output = frozenset(told).difference([running])
-        return notebook.without_output == before
+        if running is not None and running in showed:  # it has been emptied to run
+            answers = {**answers, running: showed[running]}
+        notebook.without_output, notebook.answers = frozenset(told).difference([running]), answers
+        return (
+            notebook.without_output == before and answers == showed and running not in self.document.unknown
+        )
 
     def _begin(self, path: str, cells: Sequence[str]) -> _Notebook:
         """Begin to know a notebook by its path: it may be the one whose file is known, or be renamed.
@@ -237,13 +257,21 @@ class Documents:
         notebooks = self._notebooks.values()
         order = (cell for each in notebooks for cell in each.cells)
         places = {cell: place for place, cell in enumerate(order, 1)}
+        answers = {cell: ids for each in notebooks for cell, ids in each.answers.items()}
         self.document = Document(
             places,
             deleted=frozenset[str]().union(*(each.held for each in notebooks)).difference(places),
             without_output=frozenset[str]().union(*(each.without_output for each in notebooks)),
+            answers=answers,
+            unknown=frozenset(cell for cell, ids in answers.items() if not self._knows(cell, ids)),
             unplaced=frozenset[str]().union(*(each.unplaced for each in notebooks)),
             source=source,
         )
+
+    def _knows(self, cell: str, answers: Sequence[str]) -> bool:
+        if cell in self._before or cell in self._restored:
+            return True
+        return bool(answers) and all(each in self._known for each in answers)
 
     def _say(self, source: Literal["page", "file", "runs"]) -> None:
         if self.document.source != source:

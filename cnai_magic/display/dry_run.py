@@ -225,6 +225,10 @@ def _describe_omitted(question: Question) -> Iterator[str]:
         yield translate(f"left out: the {question.omitted_turns} oldest {turns} (Cnai.history_tokens)")
     if count := question.cleared_turns:
         yield translate(f"{count} turn{'s' * (count > 1)} above not sent, no output shown")
+    if count := question.unknown_cells:
+        yield translate(
+            f"{count} answered cell{'s' * (count > 1)} above not sent, not run or restored in this kernel"
+        )
 
 
 def _describe_cost(question: Question) -> str:

@@ -36,7 +36,7 @@ def show_in_force(session: KernelSession, display_id: str, attempt: Attempt, con
     kept = session.cells.find_kept_beside(attempt)
     output = CellOutput(display_id, attempt)
     about = _update(output, session, kept, conversation)
-    session.cells.written.change(attempt.cell, _write(output, about))
+    session.cells.written.change(session.cells.find_cell(attempt), _write(output, about))
 
 
 def show_as_now(session: KernelSession, output: CellOutput, cell: str | None) -> None:
@@ -76,9 +76,10 @@ def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOu
     shown = output.shown
     if isinstance(shown, Attempt):
         # All are read whenever a cell is deleted, cleared or back.
-        return WrittenOutput(output.display_id, shown.turn_id, cache(partial(_build_saved, shown, about)))
+        saved = cache(partial(_build_saved, shown, about))
+        return WrittenOutput(output.display_id, shown.id, shown.turn_id, saved)
     return WrittenOutput(
-        output.display_id, "", lambda: {"metadata": Recorded.of(shown).record if about is None else about}
+        output.display_id, "", "", lambda: {"metadata": Recorded.of(shown).record if about is None else about}
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..notebook.untrusted import may_be_saved
@@ -17,13 +18,14 @@ _LONGEST_PATH = 4096
 class PageOrder(NamedTuple):
     """The IDs of the code cells of a notebook, in order, and its path as the server has it.
 
-    `without_output` are those that show nothing. `document` is the name of the
-    notebook within a page, "" if unknown.
+    `without_output` are those that show nothing, `answers` those that show answers, of which IDs are only
+    given where another cell asked them. `document` is the name of the notebook within a page, "" if unknown.
     """
 
     path: str
     cells: list[str]
     without_output: Collection[str] = ()
+    answers: Mapping[str, Sequence[str]] = MappingProxyType({})
     document: str = ""
 
 
@@ -47,13 +49,22 @@ def read_page_order(request: Mapping[str, Any]) -> PageOrder | None:
     document = about.get("document")
     name = document if isinstance(document, str) and may_be_saved(document) else ""
     without_output = _read_indices(about.get("without_output"), cells) - {running}
-    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)), without_output, name)
+    answers = dict(_read_answers(about.get("answers"), cells))
+    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)), without_output, answers, name)
 
 
 def _read_indices(indices: object, cells: list[str]) -> set[str]:
     """Return the cells of these indices; what is no index of a cell does not count."""
     listed = indices if isinstance(indices, list) else []
     return {cells[each] for each in listed if type(each) is int and 0 <= each < len(cells)}
+
+
+def _read_answers(answers: object, cells: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the cells that show answers: each is given as its index, or as that and IDs."""
+    for each in answers if isinstance(answers, list) else ():
+        index, *names = each if isinstance(each, list) and each else [each]
+        if type(index) is int and 0 <= index < len(cells):
+            yield cells[index], [name for name in names if isinstance(name, str)]
 
 
 def _may_be_path(path: str) -> bool:

@@ -1,15 +1,17 @@
-"""The order of the code cells in a notebook file, and which have run: no more, for each save."""
+"""The order of the code cells in a notebook file, and which show anything: no more, for each save."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..errors import InputError
 from .files import read_bytes
 from .ipynb import read_notebook
+from .saved_outputs import SavedCell, list_shown_answers
 
 __all__ = ["SavedOrder", "read_order"]
 
@@ -18,17 +20,21 @@ __all__ = ["SavedOrder", "read_order"]
 _CELLS, _END, _CODE = b'\n "cells": [\n', b"\n ]", b'\n   "cell_type": "code"'
 _ID = re.compile(rb',\n   "execution_count": (?:null|\d{1,9}),\n   "id": "([a-zA-Z0-9_-]{1,64})"')
 _OUTPUTS = b'\n   "outputs": ['
+_RECORD, _END_OF_RECORD = b'\n      "cnai": {', b"\n      }"
+_FIELD = re.compile(r'\n       "(cell|event|id|turn)": (?:"([^"\\\n]{0,200})"|([1-9]))')
 
 
 class SavedOrder(NamedTuple):
     """The IDs of the code cells in a file, in order, and when it was saved (seconds since 1970).
 
     `without_output` are those that show nothing: nobody ran them, or their outputs were cleared or captured.
+    `answers` are those that show answers; of a cell that shows those of another one, their IDs.
     """
 
     cells: Sequence[str]
     saved_at: float
     without_output: frozenset[str] = frozenset()
+    answers: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def read_order(path: Path) -> SavedOrder | None:
@@ -40,31 +46,54 @@ def read_order(path: Path) -> SavedOrder | None:
         saved_at = path.stat().st_mtime
         found = _find_cells(read_bytes(path))
         if found is None:
-            found = [(each.id, each.has_output) for each in read_notebook(path).cells if each.id is not None]
+            cells = [each for each in read_notebook(path).cells if each.id is not None]
+            found = [_Cell(str(each.id), each.has_output, list_shown_answers(each)) for each in cells]
     except (InputError, OSError, ValueError):
         return None
-    without_output = frozenset(cell for cell, has_output in found if not has_output)
-    return SavedOrder([cell for cell, _ in found], saved_at, without_output)
+    without_output = frozenset(each.id for each in found if not each.has_output)
+    answers = {each.id: each.answers for each in found if each.answers is not None}
+    return SavedOrder([each.id for each in found], saved_at, without_output, answers)
 
 
-def _find_cells(data: bytes) -> list[tuple[str, bool]] | None:
-    """Return the IDs of all code cells, and which show anything.
+class _Cell(NamedTuple):
+    """A cell by its ID; `answers` is None where it shows none, and empty where it shows its own."""
 
-    Returns None where the file is not written as nbformat does, or lacks an ID.
-    """
+    id: str
+    has_output: bool
+    answers: Sequence[str] | None
+
+
+def _find_cells(data: bytes) -> list[_Cell] | None:
+    """Return all code cells; None where the file is not written as nbformat does, or lacks an ID."""
     begin = data.find(_CELLS)
     end = data.find(_END, begin + len(_CELLS))
     if not (data.startswith(b"{\n") and 0 <= begin < end):
         return None
-    found: list[tuple[str, bool]] = []
+    found: list[_Cell] = []
     # Not one regular expression: it would look at each line.
-    while (begin := data.find(_CODE, begin, end)) >= 0:
-        begin += len(_CODE)
-        identifier = _ID.match(data, begin)
+    after = data.find(_CODE, begin, end)
+    while (begin := after) >= 0:
+        identifier = _ID.match(data, begin + len(_CODE))
         if identifier is None:
             return None
-        found.append((identifier[1].decode(), not _has_no_outputs(data, identifier.end(), end)))
-    return found if len(found) == len({name for name, _ in found}) else None
+        after = data.find(_CODE, identifier.end(), end)
+        name, begin, last = identifier[1].decode(), identifier.end(), after if after >= 0 else end
+        has_output = not _has_no_outputs(data, begin, last)
+        found.append(_Cell(name, has_output, _find_answers(data, name, begin, last) if has_output else None))
+    return found if len(found) == len({each.id for each in found}) else None
+
+
+def _find_answers(data: bytes, cell: str, begin: int, end: int) -> Sequence[str] | None:
+    """Return the answers that a cell shows, which stands from here to there."""
+    found: list[str] | None = None
+    # From its end: where the last one is its own, all are, and no text of the others is looked through.
+    while found != [] and (record := data.rfind(_RECORD, begin, end)) >= 0:
+        after, end = data.find(_END_OF_RECORD, record, end), record
+        fields = _FIELD.findall(data[record:after].decode("utf-8", "replace"))
+        about = {name: text or number for name, text, number in fields}
+        shown = list_shown_answers(SavedCell(cell, "", [{"metadata": {"cnai": about}}]))
+        found = found if shown is None else [*shown, *(found or ())]
+    return found
 
 
 def _has_no_outputs(data: bytes, begin: int, end: int) -> bool:

@@ -25,13 +25,13 @@ def rebuild(
     is as they are: absent until they are back.
     """
     before = {(each.name, turn.id): turn for each in conversations for turn in each.every_turn}
-    shown = {turn.id: turn.display_id for turn in before.values() if turn.display_id}
+    shown = {(turn.id, turn.cell): turn.display_id for turn in before.values() if turn.display_id}
     kept = [*_list_hidden(conversations, hidden), *_list_unsaved(conversations, restored, hidden)]
     named = _take_over(conversations, restored)
     conversations.begin_again(named, restored.current, restored.removed)
     for each in conversations:
         for turn in each.every_turn:
-            turn.display_id = shown.get(turn.id, "")
+            turn.display_id = shown.get((turn.id, turn.cell), "")
             known = before.get((each.name, turn.id))
             if known is not None:
                 turn.learn(known.attempts)
@@ -42,7 +42,8 @@ def rebuild(
             ]
     for name, found in kept:
         if name in named and isinstance(found, Turn):
-            named[name].turns.append(found)
+            if not named[name].has_turn(found.id):  # a copy of it stands there
+                named[name].turns.append(found)
         elif name in named and isinstance(found, SystemMessage):
             named[name].system_messages.append(found)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -38,6 +38,7 @@ __all__ = [
     "SavedOutputs",
     "SavedTurn",
     "list_all_attempts",
+    "list_shown_answers",
     "read_answers",
     "read_answers_below",
     "read_comparisons",
@@ -103,6 +104,13 @@ def read_answers(cell: SavedCell) -> list[Attempt]:
     return found
 
 
+def list_shown_answers(cell: SavedCell) -> list[str] | None:
+    """Return the IDs of the answers in a cell that another one asked; None where it shows none."""
+    shown = [about for about, _ in _find_records(cell) if "event" not in about and about.get("turn")]
+    copied = (str(about.get("id")) for about in shown if _is_of_another(_find_own_cell(about), cell.id))
+    return [*copied] if shown else None
+
+
 def read_answers_below(cells: Sequence[SavedCell], identifier: str | None) -> list[Attempt]:
     """Return the answers in the outputs of the cell of an ID, but for those that were copied with it."""
     keeps_ids = any(map(_holds_own_output, cells))
@@ -143,6 +151,9 @@ class SavedOutputs:
     messages, by when they did. `changing` are the cells whose outputs tell of more than their own turns. Of
     all ratings of an answer, in whichever output, the latest is that of the answer. `keeps_ids` tells that an
     output is in the cell that it names, `lacks_outputs` that a cell asks and has no answer.
+
+    An answer that was copied to another cell is a turn there where its own cell shows nothing any more. What
+    else its cell did is not copied, unless no output is in its own cell: then the IDs have been changed.
     """
 
     def __init__(self, cells: Iterable[SavedCell]) -> None:
@@ -165,6 +176,7 @@ class SavedOutputs:
         cells = list(cells)
         self.keeps_ids = any(map(_holds_own_output, cells))
         self.lacks_outputs = any(map(_lacks_output, cells))
+        self._showing = {each.id for each in cells if each.has_output}
         for cell in cells:
             # Two cells with one ID, as merged notebooks may have, cannot both be run again in their place.
             identifier = None if cell.id in used else cell.id
@@ -179,7 +191,7 @@ class SavedOutputs:
             for event in list(self.changes)[changes:] if times else ():
                 if event.time <= max(times):
                     del self.changes[event]
-        self._save_kept({each.id for each in cells if each.has_output})
+        self._save_kept()
         for name in self._ratings.keys() & self.answers.keys():
             self.answers[name] = replace(self.answers[name], rating=self._ratings[name])
 
@@ -197,10 +209,14 @@ class SavedOutputs:
             read_rows_record(about)  # they are in no conversation
             return
         known, turns, changes, state = read_kept(about)
-        if self._is_copy(_find_own_cell(about), cell):
+        own = _find_own_cell(about)
+        if self._is_copy(own, cell):
             # Of a cell that was copied, and has not run since: it changed nothing, but was paid for.
             self._charge_copy(about, data, number)
-            raise InputError("it is a copy of another one")
+            if "event" in about or own in self._showing:
+                raise InputError("it is a copy of another one")
+            self._stand_in(about, data, cell, number)
+            return
         if state is not None and known is not None:
             try:
                 self.states.append(read_state(state, known))
@@ -225,12 +241,23 @@ class SavedOutputs:
             try:
                 if isinstance(turn, InputError):
                     raise turn
-                if self._is_copy(turn.attempt.cell, cell):
+                if not own and self._is_copy(turn.attempt.cell, cell):
                     self._charge(list_all_attempts(turn.attempt))
                     continue
                 self._save(cell, known, turn)
             except InputError as error:
                 self._left_out["{} earlier answer", error.what].append(number)
+
+    def _stand_in(
+        self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int
+    ) -> None:
+        """Add an answer in a cell to which it was copied: its own shows nothing any more."""
+        answer = self._answer(about, data, number)
+        if answer.id in self.answers:
+            raise InputError("it is a copy of another one")
+        others = tuple(replace(each, began=False) for each in answer.others)
+        answer = replace(answer, began=False, others=others)
+        self._save(cell, None, KeptTurn(answer, read_standing(about, answer), detached=False))
 
     def _charge_copy(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> None:
         """Charge for the answers in the output of a cell that was copied."""
@@ -262,14 +289,14 @@ class SavedOutputs:
         if event.kind == "keep" and "kept_turn" in about:
             self._kept.append((event.time, read_kept_turn(read_mapping(about["kept_turn"]))))
 
-    def _save_kept(self, cells: Collection[str | None]) -> None:
+    def _save_kept(self) -> None:
         """Add the turns that commands kept, each in the cell that asked it, if that shows anything."""
         own = {
             attempt.id: each.turn.position.cell for each in self.comparisons for attempt in each.turn.attempts
         }
         for time, turn in self._kept:
             cell: str | None = turn.attempt.cell
-            if cell not in cells:
+            if cell not in self._showing:
                 cell = own.get(turn.attempt.id)
             if cell is None and self.keeps_ids and turn.attempt.cell:
                 self._charge(list_all_attempts(turn.attempt))  # its cell was deleted or cleared

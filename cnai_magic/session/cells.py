@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from ..chat.attempt import Attempt
+from ..chat.attempt import Attempt, Turn
 from ..chat.cell_run import CellOutput, CellRun
 from ..chat.cleared_cells import begin_anew
 from ..chat.conversation import CellPosition, KernelConversation
@@ -36,8 +36,8 @@ class Cells:
 
     def __init__(self, conversations: Conversations, book: SpendBook, lock: ForkSafeLock) -> None:
         self.restored: Sequence[SavedCell] = ()
-        self.documents = Documents()
         self.written = WrittenOutputs()
+        self.documents = Documents(self.written.answers)
         self._lock = lock
         self._conversations = conversations
         self._book = book
@@ -45,8 +45,9 @@ class Cells:
         self._changing: set[str | None] = set()
         # Whether a command changed what no answer tells, and no answer came since.
         self._is_unstated = False
-        # The cells whose outputs were gone when the conversations were rebuilt last.
+        # When the conversations were rebuilt last: the cells whose outputs were gone, and the copies of such.
         self._left_out: frozenset[str] = frozenset()
+        self._copied: frozenset[str] = frozenset()
         self._arranged = self.documents.document
         # The answers as they came, by their IDs: of images and probabilities a notebook does not keep all.
         self._replies: dict[str, Reply] = {}
@@ -88,6 +89,7 @@ class Cells:
             for conversation, turn in self._conversations.find_turns(run.cell):
                 turn.display_id = shown.get((conversation.name, turn.id), "")
             self._shown[run.cell] = tuple(run.outputs)
+            self._copied -= {run.cell}
             self._held[run.cell] = {identifier for each, _ in answers for identifier in each.ids}
             if self._is_unstated and any(each.turn for each, _ in answers):
                 self.change(run.cell)
@@ -96,10 +98,18 @@ class Cells:
                 self.change(run.cell)
             return self._collect_kept(run.cell)
 
+    def find_cell(self, attempt: Attempt) -> str:
+        """Return the cell of the turn of an answer: one that was copied is not where it was asked."""
+        found = self._find_turn(attempt)
+        return attempt.cell if found is None or found.cell is None else found.cell
+
+    def _find_turn(self, attempt: Attempt) -> Turn | None:
+        turns = (turn for each in self._conversations for turn in each.turns if turn.id == attempt.turn_id)
+        return next(turns, None)
+
     def find_kept_beside(self, attempt: Attempt) -> Kept | None:
         """Return what the output that shows this answer now has to keep of what its cell did before."""
-        turns = (turn for each in self._conversations for turn in each.turns if turn.id == attempt.turn_id)
-        found = next(turns, None)
+        found = self._find_turn(attempt)
         if found is None or found.position.cell is None:
             return None
         held = self._held.setdefault(found.position.cell, set())
@@ -154,13 +164,13 @@ class Cells:
         if document is self._arranged:
             return
         self._arranged = document
-        hidden = self.written.list_hidden(document)
-        if hidden == self._left_out:
+        hidden, copies = self.written.list_hidden(document), self.written.list_copies(document)
+        if hidden == self._left_out and copies.keys() == self._copied:
             return
-        self._left_out = frozenset(hidden)
+        self._left_out, self._copied = frozenset(hidden), frozenset(copies)
         turns = (turn for each in self._conversations for turn in each.every_turn)
         self._replies.update((each.id, each.reply) for turn in turns for each in turn.attempts)
-        restored = restore(self.written.list_cells(document, hidden))
+        restored = restore(self.written.list_cells(document, hidden, copies))
         rebuild(self._conversations, restored, hidden, self._replies)
         self._conversations.rearrange()
 

@@ -118,7 +118,7 @@ class Question:
 
     `system` is the system message that is sent, None for none. `attached` says what is sent with it,
     `lost_images` how many images are not sent again, `cleared_turns` how many turns above, whose outputs were
-    cleared.
+    cleared, `unknown_cells` how many cells above show answers that this kernel does not know.
     `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent by then.
     `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
     first ran; `chain` is the digest of the answers above it. `ordered_by` says where the order of
@@ -144,6 +144,7 @@ class Question:
     first_run: datetime | None = None
     lost_images: int = 0
     cleared_turns: int = 0
+    unknown_cells: int = 0
     with_former: tuple[int, ...] = ()
     chain: str = ""
     order: str = ""
@@ -196,6 +197,7 @@ def build_question(
         omitted_turns=context.omitted_turns,
         lost_images=context.lost_images,
         cleared_turns=place.cleared,
+        unknown_cells=place.unknown,
         demo=target.demo,
         host=target.host,
         lookup=target.lookup,

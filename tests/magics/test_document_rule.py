@@ -307,7 +307,9 @@ class _Both:
         elif kind == "move" and index:
             notebook.move(index, max(1, to - 1))
         elif kind == "copy" and free:
+            # What becomes of one that does not run is in test_live_and_restored.py.
             notebook.copy(index, to)
+            self._ask(notebook.cells[to])
         elif kind == "split" and free:
             notebook.split(index)
         elif kind == "merge" and free and index + 1 < len(cells) and cells[index + 1].id not in self.fixed:

@@ -5,6 +5,7 @@ What a command did holds as long as its cell is there and shows it, or an answer
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -59,7 +60,7 @@ KINDS = [
     *["command"] * 6,
     *["delete"] * 5,
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
-    *("capture", "compare", "compare"),
+    *("copy, delete", "copy, delete", "copy, delete", "capture", "compare", "compare"),
 ]
 _NUMBER = st.integers(min_value=0, max_value=99)
 _STEPS = st.lists(st.tuples(st.sampled_from(KINDS), _NUMBER, _NUMBER), min_size=6, max_size=20)
@@ -70,12 +71,12 @@ class Walk:
 
     def __init__(self, notebook: EditedNotebook) -> None:
         self.notebook = notebook
-        # One cell is there for restarts, one lets the kernel look at the file, one has an answer of its own.
-        self.tools, self.first, self.look = notebook.cells[0], notebook.insert(1), notebook.insert(2)
+        # One cell is there for restarts, one lets the kernel look at the file.
+        self.tools, self.look = notebook.cells[0], notebook.insert(1)
         self.fixed = {each.id for each in notebook.cells}
         notebook.undone.clear()
-        self.run(self.first, "%%cnai\nfirst")
         self.count = 0
+        self.ask(notebook.insert(2))
 
     def do(self, kind: str, one: int, other: int) -> None:
         notebook, cells = self.notebook, self.notebook.cells
@@ -105,6 +106,9 @@ class Walk:
             notebook.move(index, max(1, to - 1))
         elif kind == "copy" and free:
             notebook.copy(index, to)
+        elif kind == "copy, delete" and free:
+            notebook.copy(index, len(cells))
+            notebook.delete(index)
         elif kind == "split" and free:
             notebook.split(index)
         elif kind == "merge" and free and index + 1 < len(cells) and cells[index + 1].id not in self.fixed:
@@ -113,8 +117,7 @@ class Walk:
             notebook.clear(cells[index])
         elif kind == "clear all":
             for each in cells:
-                if each is not self.first:
-                    notebook.clear(each)
+                notebook.clear(each)
         elif kind == "restart":
             notebook.restart(self.tools)
         self.compare()
@@ -179,6 +182,42 @@ def walk(
         walk = Walk(notebook)
         for step in steps:
             walk.do(*step)
+    finally:
+        notebook.close()
+        server.requests.clear()
+
+
+@pytest.mark.parametrize("told_by", ["page", "file"])
+def test_a_copied_answer_stands_for_one_whose_cell_is_gone(
+    server: ScriptedServer, path: Path, told_by: Literal["page", "file"]
+) -> None:
+    notebook = EditedNotebook(server, path, told_by)
+
+    def ask(cell: Cell, question: str) -> list[str]:
+        notebook.save()
+        notebook.run(cell, f"%%cnai\n{question}")
+        return notebook.sent()
+
+    first, second, last = (notebook.insert(index) for index in (1, 2, 3))
+    try:
+        for cell, question in ((first, "one"), (second, "two")):
+            ask(cell, question)
+        notebook.copy(1, 3)
+        assert ask(last, "and now?") == ["one", "two", "and now?"]
+        notebook.delete(1)
+        assert ask(last, "and now?") == ["two", "one", "and now?"]
+        assert ask(notebook.cells[2], "three") == ["two", "three"]
+        # One of another notebook was pasted: this kernel knows nothing of it, and says so.
+        pasted = notebook.insert(1)
+        (output,) = json.loads(json.dumps(list(second.outputs.values())))
+        output["metadata"]["cnai"] |= {"id": "0", "turn_id": "0", "cell": "elsewhere", "prompt": "zero"}
+        pasted.outputs, pasted.count = {"": output}, 1
+        assert ask(last, "and now?") == ["two", "three", "and now?"]
+        (output,) = last.outputs.values()
+        said = "1 answered cell above not sent, not run or restored in this kernel"
+        assert said in output["data"]["text/plain"]
+        notebook.run(notebook.cells[0], "%cnai_chat restore")
+        assert ask(last, "and now?") == ["zero", "two", "three", "and now?"]
     finally:
         notebook.close()
         server.requests.clear()

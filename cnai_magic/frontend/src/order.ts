@@ -14,7 +14,15 @@ export interface NotebookContext {
 interface DocumentCell {
   readonly id: string;
   readonly type: string;
-  readonly outputs?: { readonly length: number };
+  readonly outputs?: { readonly length: number; get?(index: number): { readonly metadata?: object } | undefined };
+}
+
+/** What is read of the record that an output keeps of its answer; that of a command is of an `event`. */
+interface AnswerRecord {
+  readonly id?: unknown;
+  readonly cell?: unknown;
+  readonly turn?: unknown;
+  readonly event?: unknown;
 }
 
 /** What is used of a request to run a cell, and of the answer to it. */
@@ -23,10 +31,17 @@ interface Future {
 }
 
 /**
- * What the kernel is told of a notebook: its code cells, and by their indices those that show nothing. `document` is its
- * name within this page, whatever its path becomes.
+ * What the kernel is told of a notebook: its code cells, and by their indices those that show nothing, and those that
+ * show answers; of a cell that shows those of another one, which was copied, their IDs too. `document` is its name within
+ * this page, whatever its path becomes.
  */
-export type Order = { cells: string[]; without_output: number[]; path: string; document: string };
+export type Order = {
+  cells: string[];
+  without_output: number[];
+  answers: (number | [number, ...string[]])[];
+  path: string;
+  document: string;
+};
 
 /** A document in this page, and its cells that run or wait to. */
 interface KnownDocument {
@@ -86,12 +101,26 @@ export function describeOrder(context: NotebookContext): Order {
   const busy = new Set(Array.from(running, (run) => run.cell));
   const cells: string[] = [];
   const withoutOutput: number[] = [];
-  for (const { id, type, outputs } of context.model.cells ?? []) {
-    if (type !== "code") continue;
-    if (!outputs?.length && !busy.has(id)) withoutOutput.push(cells.length);
-    cells.push(id);
+  const answers: Order["answers"] = [];
+  for (const cell of context.model.cells ?? []) {
+    if (cell.type !== "code") continue;
+    if (!cell.outputs?.length && !busy.has(cell.id)) withoutOutput.push(cells.length);
+    const shown = readAnswers(cell);
+    const copied = shown.filter((each) => each.cell !== cell.id).map((each) => String(each.id));
+    if (shown.length) answers.push(copied.length ? [cells.length, ...copied] : cells.length);
+    cells.push(cell.id);
   }
-  return { cells, without_output: withoutOutput, path: context.localPath, document: name };
+  return { cells, without_output: withoutOutput, answers, path: context.localPath, document: name };
+}
+
+/** Return the records of the answers that a cell shows: of those that are turns. */
+function readAnswers({ outputs }: DocumentCell): AnswerRecord[] {
+  const found: AnswerRecord[] = [];
+  for (let index = 0; index < (outputs?.length ?? 0); index++) {
+    const metadata = outputs!.get?.(index)?.metadata as { cnai?: AnswerRecord } | undefined;
+    if (metadata?.cnai?.turn && !("event" in metadata.cnai)) found.push(metadata.cnai);
+  }
+  return found;
 }
 
 function getDocument(context: NotebookContext): KnownDocument {

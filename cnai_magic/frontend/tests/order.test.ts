@@ -23,7 +23,7 @@ test("a request to run a cell carries the order of the cells of code, and keeps 
   expect(connection.requestExecute({ code: "1" }, false, { cellId: "c", trusted: true }, "another")).toEqual([
     { code: "1" },
     false,
-    { cellId: "c", trusted: true, cnai: { cells: ["a", "c"], without_output: [0], path: "folder/notebook.ipynb", document: expect.stringMatching(/^\w+$/) } },
+    { cellId: "c", trusted: true, cnai: { cells: ["a", "c"], without_output: [0], answers: [], path: "folder/notebook.ipynb", document: expect.stringMatching(/^\w+$/) } },
     "another",
   ]);
 });
@@ -64,6 +64,22 @@ test("cells that show nothing are named, unless they run or wait to", async () =
   expect(describeOrder(notebook).without_output).toEqual([2]);
   ended();
   expect(describeOrder(notebook).without_output).toEqual([0, 2]);
+});
+
+test("cells that show answers are named; of a copy with the IDs of the answers, which another cell asked", () => {
+  const show = (...records: object[]): { length: number; get(index: number): object } => ({
+    length: records.length,
+    get: (index) => ({ metadata: records[index] }),
+  });
+  const answer = (id: string, cell: string): object => ({ cnai: { id, cell, turn: 1 } });
+  const cells = [
+    { id: "text", type: "markdown" },
+    { id: "a", type: "code", outputs: show({}, answer("1", "a")) },
+    { id: "b", type: "code", outputs: show({ cnai: { event: "use", turn: 1 } }, { cnai: { id: "2", cell: "b", turn: 0 } }) },
+    { id: "c", type: "code", outputs: show(answer("3", "a"), answer("4", "a")) },
+    { id: "d", type: "code", outputs: { length: 1 } },
+  ];
+  expect(describeOrder({ localPath: "n", model: { cells } }).answers).toEqual([0, [2, "3", "4"]]);
 });
 
 test("a document keeps its name where its path changes", () => {
