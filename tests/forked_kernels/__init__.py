@@ -3,7 +3,8 @@
 Jupyter finds them by the name of their kind where `JUPYTER_PATH` is set, and starts `client.py` instead of a
 kernel; that asks `server.py` to fork, passes signals on, and ends as the kernel ends. A kernel has its own
 process, environment and folder as always, and does the same. But modules, ours too, are there before it
-imports them, so a test of imports takes `JUPYTER_PATH` away first. There is no debugger.
+imports them, and so are the tables and patterns of the package, so a test of imports takes `JUPYTER_PATH`
+away first. There is no debugger, and IPython writes no history.
 """
 
 from __future__ import annotations

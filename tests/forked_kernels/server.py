@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -19,13 +20,19 @@ from typing import Any, NamedTuple
 # A kernel has its own working folder there, not the folder of this file.
 del sys.path[0]
 
-# What each kernel imports, and what the package imports of others in most of them.
+# What each kernel imports, and what the package imports of others in most of them. (psutil lists the children
+# of a kernel that ends.)
 _MODULES = (
     *("ipykernel.debugger", "ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell", "sqlite3"),
     *("IPython.core.completerlib", "IPython.core.debugger", "IPython.extensions.storemagic"),
+    *("IPython.core.logger", "IPython.core.magics", "IPython.core.oinspect", "zmq.utils.garbage"),
+    *("faulthandler", "psutil", "pygments.formatters.terminal256", "stack_data"),
     *("tornado.platform.asyncio", "tornado.queues"),
     *("aiohttp.web", "jsonschema", "keyring", "nbformat", "psygnal", "requests", "sseclient"),
 )
+
+# Whether this process is a kernel that has ended as it should.
+_ended = False
 
 
 class _Kernel(NamedTuple):
@@ -45,13 +52,29 @@ def _import_modules() -> None:
     """Import what each kernel needs, the package too."""
     for name in _MODULES:
         import_module(name)
-    import cnai_magic
-
-    for module in walk_packages(cnai_magic.__path__, "cnai_magic."):
-        import_module(module.name)
+    for package in ("IPython.core.magics", "cnai_magic"):
+        for module in walk_packages(import_module(package).__path__, f"{package}."):
+            import_module(module.name)
     # One looks for the kernel as it is imported, the other takes what a kernel replaces: each kernel does it.
     for name in ("ipywidgets", "cnai_magic.magics.keys"):
         del sys.modules[name]
+    _fill_caches()
+
+
+def _fill_caches() -> None:
+    """Read tables, compile patterns and train the model, as each kernel would at its first questions."""
+    from cnai_magic import demo
+    from cnai_magic.api.model_facts import ModelFacts, complete_facts
+    from cnai_magic.api.vendors import find_vendor
+    from cnai_magic.chat.markdown import write_markdown
+    from cnai_magic.money.price import PriceList
+
+    find_vendor("")
+    complete_facts("", ModelFacts())
+    PriceList().find("", "")
+    for model in ("demo-guide", "demo-ngram"):
+        request = demo.DemoRequest(model, (demo.DemoMessage("user", "Who?"),))
+        write_markdown("".join(chunk.text for chunk in demo.answer(request)))
 
 
 def _serve(listener: socket.socket) -> dict[str, Any]:
@@ -115,8 +138,18 @@ def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str) 
     sys.path[:0] = [
         each for each in environment.get("PYTHONPATH", "").split(os.pathsep) if each not in sys.path
     ]
-    sys.argv[:] = ["ipykernel_launcher", *arguments]
+    # No test looks at the history of IPython, which would be written for each cell that runs.
+    sys.argv[:] = ["ipykernel_launcher", "--HistoryManager.enabled=False", *arguments]
     kernelapp.launch_new_instance()
+
+
+@atexit.register
+def _end() -> None:
+    """End without taking modules apart, which are those of the forking process: the last step of a kernel."""
+    if _ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 if __name__ == "__main__":
@@ -127,3 +160,4 @@ if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         started = _serve(listener)
     _run_kernel(**started)
+    _ended = True
