@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,6 +54,13 @@ class Cell:
             "outputs": list(self.outputs.values()),
             "source": self.source.splitlines(keepends=True),
         }
+
+
+@lru_cache(1000)
+def _write_lines(cell: str) -> str:
+    """Return the JSON of a cell as a file has it: json writes lines slowly, and most cells are as before."""
+    lines = json.dumps(json.loads(cell), indent=1, sort_keys=True, ensure_ascii=False)
+    return "  " + lines.replace("\n", "\n  ")
 
 
 class _Publisher(DisplayPublisher):
@@ -173,14 +181,11 @@ class EditedNotebook:
 
     def save(self) -> None:
         """Save the notebook as Jupyter does: whole, in place of the former file."""
-        body = {
-            "cells": [cell.saved() for cell in self.cells],
-            "metadata": {},
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
+        cells = ",\n".join(_write_lines(json.dumps(cell.saved())) for cell in self.cells)
         beside = self.path.with_suffix(".new")
-        beside.write_text(json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        beside.write_text(
+            f'{{\n "cells": [\n{cells}\n ],\n "metadata": {{}},\n "nbformat": 4,\n "nbformat_minor": 5\n}}\n'
+        )
         # The clock of the file system may be some milliseconds late.
         now = time.time()
         os.utime(beside, (now, now))

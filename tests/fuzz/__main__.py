@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 
 # Each is a module of this folder with a `search(count, seed)`.
-_SEARCHES = ("markdown", "notebook")
+_SEARCHES = ("histories", "markdown", "notebook")
 
 
 def main() -> int:

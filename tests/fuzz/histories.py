@@ -1,0 +1,31 @@
+"""The random histories of notebooks that the tests follow, many more of them, and others in each run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+__all__ = ["search"]
+
+_TESTS = (
+    "tests/magics/test_document_rule.py::test_a_page_that_tells_the_order_is_followed",
+    "tests/magics/test_document_rule.py::test_a_file_that_is_saved_before_each_run_is_followed",
+    "tests/magics/test_document_rule.py"
+    "::test_a_file_that_is_saved_now_and_then_is_followed_and_the_rest_is_told",
+    "tests/magics/test_live_and_restored.py::test_what_the_page_tells_and_what_the_file_holds_are_the_same",
+    "tests/magics/test_live_and_restored.py::test_without_a_page_the_file_tells_all",
+    "tests/notebook/test_restored_histories.py::test_a_document_brings_back_all_that_the_kernel_had",
+    "tests/notebook/test_record.py::test_an_answer_comes_back_from_its_output_as_it_was",
+)
+
+
+def search(count: int, seed: int) -> Iterator[str]:
+    """Yield what pytest says of each test that fails with `count` examples."""
+    environment = {**os.environ, "CNAI_TEST_EXAMPLES": str(count)}
+    for test in _TESTS:
+        command = [sys.executable, "-m", "pytest", "-q", f"--hypothesis-seed={seed}", test]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            yield f"{test}\n{done.stdout[-20_000:]}{done.stderr[-2000:]}"
