@@ -172,12 +172,18 @@ def test_a_lesson_is_replayed_from_what_the_page_saved(
     notebook.picture("lab-replayed")
     # A mistake, saved in place of the answer, does not lose it.
     notebook.write(2, "%%cnai\nFirst? Or not?")
-    notebook.run(2)
+    notebook.run_all()
     expect(notebook.outputs(2)).to_contain_text("ReplayError: the saved answer of this cell is to another")
+    # Nor does it lose those below, which Run All has emptied, and not come to.
+    for text in ("Two.", "Three."):
+        expect(notebook.outputs(3)).to_contain_text(text)
     notebook.saved()
+    notebook.restart()
     notebook.write(2, "%%cnai\nFirst?")
-    notebook.run(2)
-    expect(notebook.outputs(2)).to_contain_text("One.")
+    notebook.run(0, 1, 2, 3)
+    for cell, text in ((2, "One."), (3, "Two."), (3, "Three.")):
+        expect(notebook.outputs(cell)).to_contain_text(text)
+        expect(notebook.outputs(cell)).to_contain_text("replayed, had cost")
     assert len(upstream.requests) == 3
 
 

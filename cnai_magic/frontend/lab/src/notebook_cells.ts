@@ -21,7 +21,8 @@ export function listRecorded(model: INotebookModel): string {
   return found.join();
 }
 
-function isRecorded(outputs: ICodeCellModel["outputs"]): boolean {
+/** Tell whether outputs hold an answer, or what a command changed. */
+export function isRecorded(outputs: ICodeCellModel["outputs"]): boolean {
   for (let index = 0; index < outputs.length; index++) if ("cnai" in outputs.get(index).metadata) return true;
   return false;
 }
