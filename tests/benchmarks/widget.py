@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> None:
         return
     with (
         tempfile.TemporaryDirectory() as home,
-        running_jupyter("lab", Path(home), ipykernel6=options.ipykernel6) as server,
+        running_jupyter(Path(home), ipykernel6=options.ipykernel6) as server,
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=executable, args=list(_FLAGS)) as browser,
         browser.new_context() as context,

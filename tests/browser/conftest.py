@@ -12,9 +12,11 @@ Nothing here sleeps: every wait is for a condition. Pictures of each state go to
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pytest
@@ -62,23 +64,15 @@ def context() -> Iterator[BrowserContext]:
 
 
 @pytest.fixture(scope="package")
-def lab(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+def jupyter(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     path = os.pathsep.join(filter(None, [_IPYKERNEL6, os.environ.get("PYTHONPATH")]))
     with ExitStack() as stack:
         if _IPYKERNEL6:
             folder = stack.enter_context(forked_kernels("ipykernel6", PYTHONPATH=path))
             patch = stack.enter_context(pytest.MonkeyPatch.context())
             patch.setenv("JUPYTER_PATH", str(folder), prepend=os.pathsep)
-        server = stack.enter_context(
-            running_jupyter("lab", tmp_path_factory.mktemp("lab"), ipykernel6=_IPYKERNEL6)
-        )
-        yield server
-
-
-@pytest.fixture(scope="package")
-def notebook7(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    with running_jupyter("notebook", tmp_path_factory.mktemp("notebook7")) as server:
-        yield server
+        home = tmp_path_factory.mktemp("jupyter")
+        yield stack.enter_context(running_jupyter(home, ipykernel6=_IPYKERNEL6))
 
 
 class FreePages:
@@ -86,19 +80,20 @@ class FreePages:
 
     def __init__(self, context: BrowserContext) -> None:
         self._context = context
-        self._with_lab: list[Page] = []
-        self._blank: list[Page] = []
+        self._pages: dict[str, list[Page]] = {"lab": [], "notebook": [], "": []}
 
-    def take(self, *, with_lab: bool) -> Page:
-        """Return a page in which JupyterLab runs if there is one, or one in which no application runs."""
-        if with_lab and self._with_lab:
-            return self._with_lab.pop()
-        return self._blank.pop() if self._blank else self._context.new_page()
+    def take(self, app: str) -> Page:
+        """Return a page in which this application runs if there is one, or one in which none runs."""
+        for pages in (self._pages[app], self._pages[""]):
+            if pages:
+                return pages.pop()
+        return self._context.new_page()
 
-    def give_back(self, page: Page, *, with_lab: bool) -> None:
-        if not with_lab:
+    def give_back(self, page: Page, app: str) -> None:
+        """Keep a page for others: with the application that runs in it, or "" where none is to run on."""
+        if not app:
             page.goto("about:blank")
-        (self._with_lab if with_lab else self._blank).append(page)
+        self._pages[app].append(page)
 
 
 @pytest.fixture(scope="package")
@@ -128,7 +123,7 @@ class OpenNotebook(Protocol):
 
 @pytest.fixture
 def open_notebook(
-    request: pytest.FixtureRequest, free_pages: FreePages, upstream: ScriptedServer
+    request: pytest.FixtureRequest, jupyter: JupyterServer, free_pages: FreePages, upstream: ScriptedServer
 ) -> Iterator[OpenNotebook]:
     """Opens notebooks whose first cell loads the magics, with `upstream` for their server."""
     opened: list[NotebookPage] = []
@@ -145,26 +140,26 @@ def open_notebook(
     ) -> NotebookPage:
         if kernel == "ipykernel6" and not _IPYKERNEL6:
             _missing("CNAI_IPYKERNEL6 names no folder with ipykernel 6")
-        server: JupyterServer = request.getfixturevalue({"lab": "lab", "notebook": "notebook7"}[app])
+        server = replace(jupyter, app=app)
         set_up = f'%load_ext cnai_magic\n%config Cnai.base_url = "{base_url or upstream.base_url}"'
         notebook = new_notebook(set_up, *cells)
         notebook.metadata["kernelspec"]["name"] = kernel
-        name = f"{request.node.name.partition('[')[0]}-{len(list(server.folder.iterdir()))}.ipynb"
+        name = f"{re.sub(r'[^a-z0-9]+', '-', request.node.name)}{len(opened)}.ipynb"
         server.write(name, notebook)
-        # Notebook 7 starts with each notebook.
-        with_lab = app == "lab" and extension
-        page = free_pages.take(with_lab=with_lab)
+        page = free_pages.take(app if extension else "")
         page.bring_to_front()
         page.set_viewport_size({"width": width, "height": height})
         with nullcontext() if extension else server.without_extension():
             opened.append(NotebookPage(server, page, name))
-        if with_lab:
+        if extension:
             used_again.append(opened[-1])
         return opened[-1]
 
     yield opens
     for each in opened:
-        free_pages.give_back(each.page, with_lab=each.clear() and each in used_again)
+        free_pages.give_back(each.page, each.server.app if each.clear() and each in used_again else "")
+        # Each page lists the folder.
+        (each.server.folder / each.name).unlink()
     for each in opened:
         assert not each.dialogs, each.dialogs
         assert not each.errors, each.errors

@@ -1,4 +1,4 @@
-"""A JupyterLab or Notebook 7 server in a process of its own, with folders of its own."""
+"""A server of JupyterLab and Notebook 7 in a process of its own, with folders of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ PATIENCE = 60.0
 
 # An answer's end that may be the beginning of the key is held back: this one begins as no text here ends.
 _KEY = "sk-0123456789-test"
-_MODULES = {"lab": "jupyterlab", "notebook": "notebook"}
 _PAGES = {"lab": "doc/tree", "notebook": "notebooks"}
 # Before the copy that an installation made: tests run what is in the source tree.
 _EXTENSIONS = Path(cnai_magic.__file__).parent / "frontend" / "lab" / "built"
@@ -37,16 +36,34 @@ _BARE = (
     "from ipykernel import kernelapp; kernelapp.launch_new_instance()"
 )
 _QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+# Each page would ask whether the application is to be built anew, which starts node twice. What is disabled
+# has nothing to do with answers, and asks the server for much: the kinds that nbconvert exports to, the
+# documents opened lately one by one, language servers, news, and an icon at each run of a cell.
+_PAGE_CONFIG = {
+    "buildAvailable": False,
+    "buildCheck": False,
+    "disabledExtensions": {
+        "@jupyterlab/application-extension:faviconbusy": True,
+        "@jupyterlab/apputils-extension:announcements": True,
+        "@jupyterlab/docmanager-extension:recents": True,
+        "@jupyterlab/lsp-extension": True,
+        "@jupyterlab/notebook-extension:export": True,
+        "@jupyterlab/notebook-extension:update-raw-mimetype": True,
+    },
+}
 
 
 @dataclass(frozen=True)
 class JupyterServer:
-    """A running server: its address with the slash at its end, the folder of its notebooks, its settings."""
+    """A running server: its address with the slash at its end, the folder of its notebooks, its settings.
 
-    app: str
+    Its pages are those of `app`: JupyterLab ("lab") or Notebook 7 ("notebook").
+    """
+
     url: str
     folder: Path
     config: Path
+    app: str = "lab"
 
     def page(self, name: str) -> str:
         """Return the address of a notebook's page."""
@@ -57,7 +74,9 @@ class JupyterServer:
         """Leave our extension out of the pages that are opened meanwhile, as if it was not installed."""
         file = self.config / "labconfig" / "page_config.json"
         before = file.read_text()
-        file.write_text(json.dumps({**json.loads(before), "disabledExtensions": {"cnai-magic": True}}))
+        config = json.loads(before)
+        config["disabledExtensions"]["cnai-magic"] = True
+        file.write_text(json.dumps(config))
         try:
             yield
         finally:
@@ -73,17 +92,14 @@ class JupyterServer:
 
 
 @contextmanager
-def running_jupyter(app: str, home: Path, *, ipykernel6: str = "") -> Iterator[JupyterServer]:
+def running_jupyter(home: Path, *, ipykernel6: str = "") -> Iterator[JupyterServer]:
     """Start a server; `ipykernel6` is a folder that holds that ipykernel, for the kernel of this name."""
     environment = _environment(home)
     data, config, runtime = (
         Path(environment[f"JUPYTER_{kind}_DIR"]) for kind in ("DATA", "CONFIG", "RUNTIME")
     )
     _write_json(config / "labconfig" / "default_setting_overrides.json", _QUIET)
-    # Each page would ask whether the application is to be built anew, which starts node twice.
-    (config / "labconfig" / "page_config.json").write_text(
-        json.dumps({"buildAvailable": False, "buildCheck": False})
-    )
+    (config / "labconfig" / "page_config.json").write_text(json.dumps(_PAGE_CONFIG))
     kernels = data / "kernels"
     _write_kernel(kernels / "bare", "without cnai_magic", ["-c", _BARE])
     if ipykernel6:
@@ -94,12 +110,14 @@ def running_jupyter(app: str, home: Path, *, ipykernel6: str = "") -> Iterator[J
     command = [
         sys.executable,
         "-m",
-        _MODULES[app],
+        "jupyterlab",
         "--no-browser",
         "--ip=127.0.0.1",
         f"--port={_free_port()}",
     ]
     command += ["--IdentityProvider.token=", "--allow-root", "--expose-app-in-browser"]
+    # It has the pages of Notebook 7, too.
+    command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
     command += [f"--ServerApp.root_dir={folder}"]
     log = home / "server.log"
     with open(log, "wb") as written:
@@ -107,7 +125,7 @@ def running_jupyter(app: str, home: Path, *, ipykernel6: str = "") -> Iterator[J
             command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=written, stderr=written
         )
         try:
-            yield JupyterServer(app, _address(process, runtime, log), folder, config)
+            yield JupyterServer(_address(process, runtime, log), folder, config)
         finally:
             # It ends its kernels first.
             process.terminate()

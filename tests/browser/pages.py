@@ -27,9 +27,10 @@ _CLEAR = """async () => {
 EXTENSION = "/extensions/cnai-magic/"
 """What stands in the addresses of our extension's scripts."""
 
-# Without the launcher that came when the notebook before was closed, and panels that it had open.
+# Without the launcher that came when the notebook before was closed, and panels that it had open. Notebook 7
+# would open a tab of the browser where nothing is said of the place.
 _OPEN = """async path => {
-  const opened = await jupyterapp.commands.execute('docmanager:open', { path });
+  const opened = await jupyterapp.commands.execute('docmanager:open', { path, options: { ref: '_noref' } });
   for (const widget of [...jupyterapp.shell.widgets('main')]) if (widget !== opened) widget.dispose();
   jupyterapp.shell.collapseLeft();
   jupyterapp.shell.collapseRight();
@@ -40,7 +41,7 @@ expect.set_options(timeout=PATIENCE)
 
 
 class NotebookPage:
-    """One page with one notebook; in a page where JupyterLab runs already, it opens it there.
+    """One page with one notebook; in a page where the application runs already, it opens it there.
 
     `requests` are all it made, `dialogs` what it opened, `errors` what a widget's module or our extension did
     not catch, and what the extension wrote to the console.

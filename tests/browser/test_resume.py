@@ -37,7 +37,7 @@ def test_answers_that_come_during_a_reload_land_in_their_cells(
         "print('Before')\n%cnai One?", "%%cnai\nTwo?", "print('Last')", app=app, kernel=kernel
     )
     notebook.run(0)
-    other = NotebookPage(notebook.server, free_pages.take(with_lab=app == "lab"), notebook.name)
+    other = NotebookPage(notebook.server, free_pages.take(app), notebook.name)
     notebook.run_all()
     expect(notebook.live.first).to_contain_text("Hello")
     if app == "notebook":
