@@ -21,6 +21,7 @@ from cnai_magic.gateway import embedded as gateway
 from cnai_magic.languages import choose
 from cnai_magic.money.cost import Charge, Cost
 from cnai_magic.money.ledger import Ledger
+from tests.forked_kernels.process import Process, start_python
 from tests.images import make_data_url, make_png
 from tests.servers import (
     CLOSE,
@@ -40,7 +41,7 @@ from tests.servers import (
     sse,
 )
 
-COMMAND = [sys.executable, "-c", "import sys; from cnai_magic.cli import main; sys.exit(main())"]
+_MAIN = "import sys; from cnai_magic.cli import main; sys.exit(main())"
 
 
 class Terminal(io.StringIO):
@@ -63,9 +64,8 @@ def nothing_piped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal())
 
 
-def started(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([*COMMAND, *arguments], text=True, encoding="utf-8", **pipes)
+def started(*arguments: str, piped: bool = False) -> Process:
+    return start_python(_MAIN, *arguments, piped=piped)
 
 
 def stream_of(*steps: Any) -> list[Any]:
@@ -254,7 +254,7 @@ def test_without_a_key_the_demo_answers_and_says_so_on_stderr(capsys: pytest.Cap
 def test_text_is_written_while_the_answer_still_comes(server: ScriptedServer) -> None:
     first_was_read = threading.Event()
     server.reply(stream_of("first ", Wait(first_was_read), *sse("second")[1:]))
-    with started("ask", "hi", stdout=subprocess.PIPE, bufsize=0) as process:
+    with started("ask", "hi") as process:
         assert process.stdout is not None
         assert os.read(process.stdout.fileno(), 100) == b"first "
         first_was_read.set()
@@ -264,7 +264,7 @@ def test_text_is_written_while_the_answer_still_comes(server: ScriptedServer) ->
 
 def test_an_interrupt_in_mid_answer_keeps_what_was_written_and_is_130(server: ScriptedServer) -> None:
     server.reply(stream_of("half an answer", SILENCE))
-    with started("ask", "hi", bufsize=0) as process:
+    with started("ask", "hi") as process:
         assert process.stdout is not None
         assert os.read(process.stdout.fileno(), 100) == b"half an answer"
         process.send_signal(signal.SIGINT)
@@ -289,7 +289,7 @@ def test_an_interrupt_before_the_first_token_is_130(server: ScriptedServer) -> N
 def test_a_reader_that_goes_away_ends_it_quietly(server: ScriptedServer) -> None:
     gone = threading.Event()
     server.reply(stream_of("first ", Wait(gone), *(["more "] * 50), *sse("end")[1:]))
-    with started("ask", "hi", bufsize=0) as process:
+    with started("ask", "hi") as process:
         assert process.stdout is not None
         assert os.read(process.stdout.fileno(), 100) == b"first "
         process.stdout.close()
@@ -304,15 +304,18 @@ def test_a_reader_that_goes_away_ends_it_quietly(server: ScriptedServer) -> None
 def test_characters_that_the_output_does_not_have_are_replaced(server: ScriptedServer) -> None:
     server.reply(sse("Grüße 世界 🙂"))
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    with started("ask", "hi", env=environment) as process:
-        out, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, err
-    assert out == "Gr??e ?? ?\n"
+    # A new interpreter: it takes its encoding from the environment as it starts.
+    command = [sys.executable, "-c", _MAIN, "ask", "hi"]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "Gr??e ?? ?\n"
 
 
 def test_a_question_is_piped_in_from_another_program(server: ScriptedServer) -> None:
     server.reply(sse("yes"))
-    with started("ask", stdin=subprocess.PIPE) as process:
+    with started("ask", piped=True) as process:
         out, _ = process.communicate("Is it?\n", timeout=PATIENCE)
     assert (out, process.returncode) == ("yes\n", 0)
     assert server.requests[0].json()["messages"][0]["content"] == "Is it?"

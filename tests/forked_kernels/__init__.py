@@ -4,7 +4,7 @@ Jupyter finds them by the name of their kind where `JUPYTER_PATH` is set, and st
 kernel; that asks `server.py` to fork, passes signals on, and ends as the kernel ends. A kernel has its own
 process, environment and folder as always, and does the same. But modules, ours too, are there before it
 imports them, and so are the tables and patterns of the package, so a test of imports takes `JUPYTER_PATH`
-away first. There is no debugger, and IPython writes no history.
+away first. There is no debugger, and IPython writes no history. Other processes are had by `process.py`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["forked_kernels"]
+__all__ = ["find_server", "forked_kernels"]
 
 _HERE = Path(__file__).parent
+_addresses: list[str] = []
 
 
 @contextmanager
@@ -53,4 +54,11 @@ def forked_kernels(kind: str = "python3", **environment: str) -> Iterator[Path]:
             kernel = folder / "kernels" / kind / "kernel.json"
             kernel.parent.mkdir(parents=True)
             kernel.write_text(json.dumps({"argv": argv, "display_name": kind, "language": "python"}))
+            _addresses.append(address)
             yield folder
+            _addresses.remove(address)
+
+
+def find_server() -> str:
+    """Return the address of the process that `forked_kernels` ran first; "" if none runs."""
+    return _addresses[0] if _addresses else ""

@@ -1,10 +1,10 @@
-"""Forks kernels for `client.py`: `server.py DESCRIPTOR`, which is a socket that listens."""
+"""Forks kernels for `client.py`, and processes: `server.py DESCRIPTOR`, which is a socket that listens."""
 
 from __future__ import annotations
 
 import atexit
 import gc
-import json
+import marshal
 import os
 import select
 import signal
@@ -15,6 +15,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
+from types import ModuleType
 from typing import Any, NamedTuple
 
 # A kernel has its own working folder there, not the folder of this file.
@@ -123,14 +124,12 @@ def _fork(listener: socket.socket, kernels: list[_Kernel]) -> dict[str, Any] | N
         kernel.close()
     client.close()
     listener.close()
-    started: dict[str, Any] = json.loads(sent)
+    started: dict[str, Any] = marshal.loads(sent)
     return started
 
 
-def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str) -> None:
-    """Be what `python -m ipykernel_launcher ARGUMENTS` is."""
-    from ipykernel import kernelapp
-
+def _run(arguments: list[str], environment: dict[str, str], folder: str) -> None:
+    """Be what `python -m ipykernel_launcher ARGUMENTS` is, or `python -c CODE ARGUMENTS`."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -138,6 +137,25 @@ def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str) 
     sys.path[:0] = [
         each for each in environment.get("PYTHONPATH", "").split(os.pathsep) if each not in sys.path
     ]
+    if arguments[0] == "-c":
+        _run_code(*arguments[1:])
+    else:
+        _run_kernel(*arguments)
+
+
+def _run_code(code: str, *arguments: str) -> None:
+    sys.argv[:] = ["-c", *arguments]
+    # Those of the forking process know of its files whether they can seek.
+    sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    main = sys.modules["__main__"] = ModuleType("__main__")
+    exec(code, vars(main))
+
+
+def _run_kernel(*arguments: str) -> None:
+    from ipykernel import kernelapp
+
     # No test looks at the history of IPython, which would be written for each cell that runs.
     sys.argv[:] = ["ipykernel_launcher", "--HistoryManager.enabled=False", *arguments]
     kernelapp.launch_new_instance()
@@ -159,5 +177,5 @@ if __name__ == "__main__":
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         started = _serve(listener)
-    _run_kernel(**started)
+    _run(**started)
     _ended = True

@@ -5,7 +5,6 @@ import hashlib
 import os
 import sqlite3
 import stat
-import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -33,6 +32,7 @@ from cnai_magic.money.holds import Hold
 from cnai_magic.money.ledger import Ledger, find_default_path
 from cnai_magic.money.sqlite_sums import add_charges
 from cnai_magic.redaction import ApiKey
+from tests.forked_kernels.process import Process, start_python
 from tests.properties import random_examples
 
 PATIENCE = 60.0
@@ -56,7 +56,7 @@ def ledger(path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-_started: list[subprocess.Popen[str]] = []
+_started: list[Process] = []
 
 
 @pytest.fixture(autouse=True)
@@ -109,31 +109,25 @@ def tell(*words):
 """
 
 
-def started(code: str, path: Path, name: str = "", **environment: str) -> subprocess.Popen[str]:
+def started(code: str, path: Path, name: str = "", **environment: str) -> Process:
     """Start a process that runs `code` after the prelude; by `input()` it waits for `go`."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _PRELUDE + code, str(path), name],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
+    process = start_python(_PRELUDE + code, str(path), name, environment={**os.environ, **environment})
     _started.append(process)
     return process
 
 
-def line(process: subprocess.Popen[str]) -> str:
+def line(process: Process) -> str:
     assert process.stdout is not None
     return process.stdout.readline().rstrip("\n")
 
 
-def go(process: subprocess.Popen[str]) -> None:
+def go(process: Process) -> None:
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()
 
 
-def ended(process: subprocess.Popen[str]) -> list[str]:
+def ended(process: Process) -> list[str]:
     """Return the lines that a process still prints, once it ended well."""
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from cnai_magic.money.journal import read_journal
 from cnai_magic.money.owners import get_own_name, has_file, lock_dead_owners
+from tests.forked_kernels.process import start_python
 
 _NAME = "0123456789abcdef" * 2
 _OTHER_PROCESS = """
@@ -25,9 +24,10 @@ with lock_dead_owners(folder) as dead:
 
 
 def found_by_another_process(folder: Path) -> list[str]:
-    command = [sys.executable, "-c", _OTHER_PROCESS, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    return done.stdout.split()
+    with start_python(_OTHER_PROCESS, str(folder)) as process:
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    return output.split()
 
 
 def test_an_owner_that_is_alive_is_found_by_nobody(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
 from cnai_magic.settings import Cnai
+from tests.forked_kernels.process import Process, start_python
 from tests.options import options_of
 from tests.servers import (
     CLOSE,
@@ -694,7 +694,7 @@ session.ask("a", Options(parameters={"max_tokens": 2000}), view=CountingView())
 """
 
 
-def kill_in_mid_answer(process: subprocess.Popen[str], shown: threading.Event) -> None:
+def kill_in_mid_answer(process: Process, shown: threading.Event) -> None:
     """Kill a kernel that asks and stands still, once it has noted the text that came before `shown`."""
     go(process)
     assert heard(process) == "shown"
@@ -705,15 +705,9 @@ def kill_in_mid_answer(process: subprocess.Popen[str], shown: threading.Event) -
 
 
 @contextmanager
-def kernels(
-    count: int, code: str, server: ScriptedServer, path: Path
-) -> Iterator[list[subprocess.Popen[str]]]:
+def kernels(count: int, code: str, server: ScriptedServer, path: Path) -> Iterator[list[Process]]:
     """Start processes that have a session and do `code` once they are told to go; none outlives the block."""
-    command = [sys.executable, "-c", _CHILD + code, server.base_url, str(path)]
-    running = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(count)
-    ]
+    running = [start_python(_CHILD + code, server.base_url, str(path)) for _ in range(count)]
     try:
         for process in running:
             assert heard(process) == "ready"
@@ -724,13 +718,13 @@ def kernels(
             process.communicate()
 
 
-def go(process: subprocess.Popen[str]) -> None:
+def go(process: Process) -> None:
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()
 
 
-def heard(process: subprocess.Popen[str]) -> str:
+def heard(process: Process) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
@@ -1158,7 +1152,7 @@ other.execute("ROLLBACK")
 
 def test_what_a_lock_kept_out_of_the_ledger_is_written_at_exit(server: ScriptedServer, path: Path) -> None:
     server.always(sse("yes"))
-    subprocess.run(
-        [sys.executable, "-c", _LAST_QUESTION, server.base_url, str(path)], check=True, timeout=PATIENCE * 3
-    )
+    with start_python(_LAST_QUESTION, server.base_url, str(path)) as process:
+        _, errors = process.communicate(timeout=PATIENCE * 3)
+    assert process.returncode == 0, errors
     assert len(list(Ledger(path).read_charges())) == 2
