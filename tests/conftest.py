@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,21 @@ except ImportError:  # On Windows.
     fcntl = None  # type: ignore[assignment]
 
 _BROWSER = "tests/browser/"
+_FORKED = "FORKED_KERNELS"
+_ENGLISH = "C.UTF-8"
 
 # jsonschema, and nbformat with it, would build its grammar at each start for 1.5 s; notebooks hold no IRIs.
 _GRAMMAR = "rfc3987_syntax"
 sys.modules[_GRAMMAR] = None  # type: ignore[assignment]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Run the process that forks kernels, one for all workers."""
+    if _FORKED not in os.environ:
+        stack = ExitStack()
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv(_FORKED, str(stack.enter_context(forked_kernels(LC_ALL=_ENGLISH))))
+        config.add_cleanup(stack.close)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -91,10 +103,10 @@ def no_grammar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def cheap_kernels(no_grammar: None, english: None, hours_from_midnight: None) -> Iterator[None]:
+def cheap_kernels() -> Iterator[None]:
     """Fork kernels, wherever they are started: importing what they are made of is most of what they cost."""
-    with forked_kernels() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_PATH", str(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", os.environ[_FORKED])
         yield
 
 
@@ -102,7 +114,7 @@ def cheap_kernels(no_grammar: None, english: None, hours_from_midnight: None) ->
 def english() -> Iterator[None]:
     """Speak English, whatever the person speaks."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LC_ALL", "C.UTF-8")
+        patch.setenv("LC_ALL", _ENGLISH)
         yield
 
 

@@ -19,10 +19,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["find_server", "forked_kernels"]
+__all__ = ["SOCKET", "forked_kernels"]
+
+SOCKET = "socket"
+"""Where the process that forks is reached, in its folder."""
 
 _HERE = Path(__file__).parent
-_addresses: list[str] = []
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def forked_kernels(kind: str = "python3", **environment: str) -> Iterator[Path]:
         if not hasattr(os, "pidfd_open"):
             yield folder
             return
-        address = str(folder / "socket")
+        address = str(folder / SOCKET)
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(address)
             listener.listen()
@@ -54,11 +56,4 @@ def forked_kernels(kind: str = "python3", **environment: str) -> Iterator[Path]:
             kernel = folder / "kernels" / kind / "kernel.json"
             kernel.parent.mkdir(parents=True)
             kernel.write_text(json.dumps({"argv": argv, "display_name": kind, "language": "python"}))
-            _addresses.append(address)
             yield folder
-            _addresses.remove(address)
-
-
-def find_server() -> str:
-    """Return the address of the process that `forked_kernels` ran first; "" if none runs."""
-    return _addresses[0] if _addresses else ""

@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from . import find_server
+from . import SOCKET
 
 __all__ = ["ForkedProcess", "Process", "start_python"]
 
@@ -26,9 +26,9 @@ def start_python(
     Modules, ours too, are there before it imports them. Where nothing forks it is a new interpreter.
     """
     clean = dict(os.environ if environment is None else environment)
-    address = find_server()
-    if address:
-        return ForkedProcess(address, code, arguments, clean, piped=piped)
+    address = Path(os.environ["FORKED_KERNELS"], SOCKET)
+    if address.exists():
+        return ForkedProcess(str(address), code, arguments, clean, piped=piped)
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdin=subprocess.PIPE if piped else subprocess.DEVNULL,

@@ -173,6 +173,8 @@ def _end() -> None:
 if __name__ == "__main__":
     # It has no debugger: that would be a third of what a kernel costs, and no test debugs.
     sys.modules["debugpy"] = None  # type: ignore[assignment]
+    # See conftest.py.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     # Read by ipykernel when it is imported: a kernel ends when this process does.
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
     with socket.socket(fileno=int(sys.argv[1])) as listener:
