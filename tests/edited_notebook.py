@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -144,17 +144,18 @@ class EditedNotebook:
     @property
     def _order(self) -> dict[str, Any]:
         without_output = [index for index, each in enumerate(self.cells) if not each.has_output]
-        answers = []
+        recorded = []
         for index, cell in enumerate(self.cells):
-            records = (each.get("metadata", {}).get("cnai", {}) for each in cell.outputs.values())
-            shown = [each for each in records if "event" not in each and each.get("turn")]
-            copied = [each["id"] for each in shown if each.get("cell") != cell.id]
-            if shown:
-                answers.append([index, *copied] if copied else index)
+            records = [each.get("metadata", {}).get("cnai", {}) for each in cell.outputs.values()]
+            records = [each for each in records if "event" in each or each.get("turn")]
+            others = (each for each in records if _find_own(each) != cell.id)
+            copied = [each.get("id") or each["time"] for each in others]
+            if records:
+                recorded.append([index, *copied] if copied else index)
         return {
             "cells": [each.id for each in self.cells],
             "without_output": without_output,
-            "answers": answers,
+            "recorded": recorded,
             "path": self.path.name,
         }
 
@@ -242,3 +243,7 @@ class EditedNotebook:
     def merge(self, index: int) -> None:
         """The merged cell is a new one, and has no outputs."""
         self._change([*self.cells[:index], self.new_cell(), *self.cells[index + 2 :]])
+
+
+def _find_own(record: Mapping[str, Any]) -> object:
+    return record.get("cell", record.get("kept", {}).get("cell"))

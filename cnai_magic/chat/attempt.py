@@ -132,8 +132,7 @@ class Attempt:
         if count := self.cleared_turns:
             yield f"{count} turn{'s' * (count > 1)} above not sent, no output shown"
         if count := self.unknown_cells:
-            cells = f"answered cell{'s' * (count > 1)}"
-            yield f"{count} {cells} above not sent, not run or restored in this kernel"
+            yield f"{count} cell{'s' * (count > 1)} above not sent, not run or restored in this kernel"
         if self.lost_images:
             yield f"{self.lost_images} earlier image{'s' * (self.lost_images > 1)} not sent again"
 

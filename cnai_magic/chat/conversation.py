@@ -208,7 +208,6 @@ class KernelConversation:
         """
         turn = self.turn_at(position)
         order = turn.order if turn else self._order_new(position, first_run)
-        place, _, _ = order
         before = bisect_left(self.turns, order, key=lambda each: each.order)
         former = turn or self.find_set_aside(position)
         messages = self.list_system_messages()
@@ -219,7 +218,7 @@ class KernelConversation:
             None if message is None else message.text,
             self._is_unplaced(position),
             sum(each.order < order and each.cell in self.document.without_output for each in self.absent),
-            sum(self.document.places.get(cell, place) < place for cell in self.document.unknown),
+            sum(self.document.places.get(cell, order[0]) < order[0] for cell in self.document.unknown),
         )
 
     def _is_unplaced(self, position: CellPosition) -> bool:

@@ -3,9 +3,9 @@
 A page sends its cells with each request, and the list is complete: a cell that is missing was deleted. A
 saved file has the cells of when it was saved: one that only an earlier version had was deleted; one that no
 version had is new, and is placed by its run. Both tell which cells show nothing; neither can tell it of a run
-that had not ended by then, the page unless it asked for that run itself. Both tell which cells show answers:
-what a cell shows that has neither run nor was restored here is unknown, unless its answers were copied from
-where they are known. Nothing here does I/O.
+that had not ended by then, the page unless it asked for that run itself. Both tell which cells show answers
+and changes: those of a cell that has neither run nor was restored here are unknown, unless they were copied
+from where they are known. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Notebook:
     """A notebook: its cells in order, all that it ever held, and those whose place is only estimated.
 
     `listed` are those without an ID in the file that the page has listed, `without_output` those that show
-    nothing, `answers` those that show answers; see `Document`.
+    nothing, `recorded` those that show answers and changes; see `Document`.
 
     `saved` is the latest version of its file, from the time `saved_at`, `sent_at` is when its page last sent
     them (seconds, 0: never).
@@ -40,7 +40,7 @@ class _Notebook:
     listed: set[str] = field(default_factory=set)
     unplaced: set[str] = field(default_factory=set)
     without_output: frozenset[str] = frozenset()
-    answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    recorded: Mapping[str, Sequence[str]] = field(default_factory=dict)
     saved_at: float = 0.0
     saved: Sequence[str] = ()
     sent_at: float = 0.0
@@ -58,7 +58,7 @@ class Documents:
     """The notebooks of a kernel, in the order in which it met them; `document` orders all their cells.
 
     In a conversation over two notebooks, the turns of the one that was met first stand above the others.
-    `known` are the IDs of the answers that the kernel can find.
+    `known` are the names of the outputs that the kernel can find.
     """
 
     def __init__(self, known: Container[str] = ()) -> None:
@@ -97,7 +97,7 @@ class Documents:
         document: str = "",
         *,
         without_output: Collection[str] = (),
-        answers: Mapping[str, Sequence[str]] | None = None,
+        recorded: Mapping[str, Sequence[str]] | None = None,
         running: str | None = None,
         page: str = "",
         asked_at: float | None = None,
@@ -112,7 +112,7 @@ class Documents:
         notebook = self._notebooks.get(path) or self._begin(path, cells)
         notebook.documents.update(filter(None, (document,)))
         is_known = notebook.sent_at > 0 and not notebook.unplaced and notebook.cells == cells
-        is_known = self._note_outputs(notebook, without_output, answers or {}, running) and is_known
+        is_known = self._note_outputs(notebook, without_output, recorded or {}, running) and is_known
         notebook.sent_at = now
         if is_known:
             self._say("page")
@@ -141,7 +141,7 @@ class Documents:
         saved_at: float,
         *,
         without_output: Collection[str] = (),
-        answers: Mapping[str, Sequence[str]] | None = None,
+        recorded: Mapping[str, Sequence[str]] | None = None,
         was_asked: bool = False,
     ) -> None:
         """Take over the order of the file that was saved at a time, in which a cell is `running`.
@@ -151,13 +151,13 @@ class Documents:
         notebook = self._find(running)
         if notebook is None:
             notebook = self._notebooks.setdefault(_FILE, _Notebook())
-        told, told_answers = notebook.without_output, notebook.answers
+        told, told_recorded = notebook.without_output, notebook.recorded
         if saved_at > notebook.sent_at and saved_at != notebook.saved_at:
-            told_answers = answers or {}
+            told_recorded = recorded or {}
             told = frozenset(each for each in without_output if self._is_seen(each, saved_at))
             told -= {running} if was_asked else set()
             notebook.saved_at = saved_at
-        is_known = self._note_outputs(notebook, told, told_answers, running)
+        is_known = self._note_outputs(notebook, told, told_recorded, running)
         if saved_at <= notebook.sent_at:
             cells = [cell for cell in notebook.cells if cell not in notebook.unplaced]
         elif notebook.saved != cells:
@@ -206,18 +206,18 @@ class Documents:
         self,
         notebook: _Notebook,
         told: Collection[str],
-        answers: Mapping[str, Sequence[str]],
+        recorded: Mapping[str, Sequence[str]],
         running: str | None,
     ) -> bool:
-        """Take over which cells show nothing, and which show answers; return whether that is as before."""
-        before, showed = notebook.without_output, notebook.answers
+        """Take over which cells show nothing, and which show records; return whether that is as before."""
+        before, showed = notebook.without_output, notebook.recorded
         if running is not None and (running in before or running in told):
             self._anew.add(running)
         if running is not None and running in showed:  # it has been emptied to run
-            answers = {**answers, running: showed[running]}
-        notebook.without_output, notebook.answers = frozenset(told).difference([running]), answers
+            recorded = {**recorded, running: showed[running]}
+        notebook.without_output, notebook.recorded = frozenset(told).difference([running]), recorded
         return (
-            notebook.without_output == before and answers == showed and running not in self.document.unknown
+            notebook.without_output == before and recorded == showed and running not in self.document.unknown
         )
 
     def _begin(self, path: str, cells: Sequence[str]) -> _Notebook:
@@ -257,21 +257,21 @@ class Documents:
         notebooks = self._notebooks.values()
         order = (cell for each in notebooks for cell in each.cells)
         places = {cell: place for place, cell in enumerate(order, 1)}
-        answers = {cell: ids for each in notebooks for cell, ids in each.answers.items()}
+        recorded = {cell: names for each in notebooks for cell, names in each.recorded.items()}
         self.document = Document(
             places,
             deleted=frozenset[str]().union(*(each.held for each in notebooks)).difference(places),
             without_output=frozenset[str]().union(*(each.without_output for each in notebooks)),
-            answers=answers,
-            unknown=frozenset(cell for cell, ids in answers.items() if not self._knows(cell, ids)),
+            recorded=recorded,
+            unknown=frozenset(cell for cell, names in recorded.items() if not self._knows(cell, names)),
             unplaced=frozenset[str]().union(*(each.unplaced for each in notebooks)),
             source=source,
         )
 
-    def _knows(self, cell: str, answers: Sequence[str]) -> bool:
+    def _knows(self, cell: str, copied: Sequence[str]) -> bool:
         if cell in self._before or cell in self._restored:
             return True
-        return bool(answers) and all(each in self._known for each in answers)
+        return bool(copied) and all(each in self._known for each in copied)
 
     def _say(self, source: Literal["page", "file", "runs"]) -> None:
         if self.document.source != source:

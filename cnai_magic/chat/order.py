@@ -47,7 +47,8 @@ class Document:
 
     `places` numbers the cells from 1, `deleted` are those that were in the document and are not any more.
     `without_output` are cells in it that show nothing: nobody ran them, or their outputs were cleared or
-    captured. `answers` are those that show answers; of a cell that shows those of another one, their IDs.
+    captured. `recorded` are those that show answers and changes; of a copy, which shows
+    those of another cell, with their names.
     `unknown` are those of them of which this kernel knows nothing.
     `unplaced` are cells whose place is only estimated from the order of the runs. `source` says where the
     order is from: the "page", the saved "file", or only the "runs"; "" where there is no document.
@@ -56,7 +57,7 @@ class Document:
     places: Mapping[str, int] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
     without_output: frozenset[str] = frozenset()
-    answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    recorded: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     unplaced: frozenset[str] = frozenset()
     source: Literal["", "page", "file", "runs"] = ""

@@ -226,9 +226,7 @@ def _describe_omitted(question: Question) -> Iterator[str]:
     if count := question.cleared_turns:
         yield translate(f"{count} turn{'s' * (count > 1)} above not sent, no output shown")
     if count := question.unknown_cells:
-        yield translate(
-            f"{count} answered cell{'s' * (count > 1)} above not sent, not run or restored in this kernel"
-        )
+        yield translate(f"{count} cell{'s' * (count > 1)} above not sent, not run or restored in this kernel")
 
 
 def _describe_cost(question: Question) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
 from typing import Any
 
 from IPython.display import display
@@ -10,7 +9,7 @@ from IPython.display import display
 from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
 from ..notebook.cell_history import Kept
-from ..notebook.record import build_bundle, build_metadata, build_plain_text
+from ..notebook.record import WRITTEN, build_bundle, build_metadata
 from ..notebook.written_outputs import WrittenOutput
 from ..session.kernel_session import KernelSession
 from .line import Line, Recorded
@@ -75,21 +74,17 @@ def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOu
     """Return an output as the file will hold it, with its metadata where more is kept beside it."""
     shown = output.shown
     if isinstance(shown, Attempt):
-        # All are read whenever a cell is deleted, cleared or back.
-        saved = cache(partial(_build_saved, shown, about))
-        return WrittenOutput(output.display_id, shown.id, shown.turn_id, saved)
+        # All are read whenever a cell is deleted, cleared or back: so this one is not written to be read.
+        record = {"cell": shown.cell} if about is None else about["cnai"]
+        saved = {"metadata": {"cnai": {**record, WRITTEN: shown}}}
+        return WrittenOutput(output.display_id, shown.id, shown.turn_id, lambda: saved)
+    name = str((Recorded.of(shown).record or about or {}).get("cnai", {}).get("time", ""))
     return WrittenOutput(
-        output.display_id, "", "", lambda: {"metadata": Recorded.of(shown).record if about is None else about}
+        output.display_id,
+        name,
+        "",
+        lambda: {"metadata": Recorded.of(shown).record if about is None else about},
     )
-
-
-def _build_saved(attempt: Attempt, about: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what a file holds of the output of an answer, as far as it is read."""
-    metadata = build_metadata(attempt) if about is None else about
-    return {
-        "data": {"text/plain": build_plain_text(attempt.reply, metadata["cnai"]["footer"])},
-        "metadata": metadata,
-    }
 
 
 def _update(

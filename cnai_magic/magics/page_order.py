@@ -18,14 +18,14 @@ _LONGEST_PATH = 4096
 class PageOrder(NamedTuple):
     """The IDs of the code cells of a notebook, in order, and its path as the server has it.
 
-    `without_output` are those that show nothing, `answers` those that show answers, of which IDs are only
-    given where another cell asked them. `document` is the name of the notebook within a page, "" if unknown.
+    `without_output` are those that show nothing, `recorded` those that show answers and changes;
+    see `Document`. `document` is the name of the notebook within a page, "" if unknown.
     """
 
     path: str
     cells: list[str]
     without_output: Collection[str] = ()
-    answers: Mapping[str, Sequence[str]] = MappingProxyType({})
+    recorded: Mapping[str, Sequence[str]] = MappingProxyType({})
     document: str = ""
 
 
@@ -49,8 +49,8 @@ def read_page_order(request: Mapping[str, Any]) -> PageOrder | None:
     document = about.get("document")
     name = document if isinstance(document, str) and may_be_saved(document) else ""
     without_output = _read_indices(about.get("without_output"), cells) - {running}
-    answers = dict(_read_answers(about.get("answers"), cells))
-    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)), without_output, answers, name)
+    recorded = dict(_read_recorded(about.get("recorded"), cells))
+    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)), without_output, recorded, name)
 
 
 def _read_indices(indices: object, cells: list[str]) -> set[str]:
@@ -59,9 +59,9 @@ def _read_indices(indices: object, cells: list[str]) -> set[str]:
     return {cells[each] for each in listed if type(each) is int and 0 <= each < len(cells)}
 
 
-def _read_answers(answers: object, cells: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the cells that show answers: each is given as its index, or as that and IDs."""
-    for each in answers if isinstance(answers, list) else ():
+def _read_recorded(recorded: object, cells: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the cells that show records: each is given as its index, or as that and names."""
+    for each in recorded if isinstance(recorded, list) else ():
         index, *names = each if isinstance(each, list) and each else [each]
         if type(index) is int and 0 <= index < len(cells):
             yield cells[index], [name for name in names if isinstance(name, str)]

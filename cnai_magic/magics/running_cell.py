@@ -77,9 +77,9 @@ class RunningCell:
         if order is None:
             return None
         without_output = {self.ids[cell] for cell in order.without_output}
-        answers = {self.ids[cell]: answers for cell, answers in order.answers.items()}
+        recorded = {self.ids[cell]: names for cell, names in order.recorded.items()}
         cells = [self.ids[cell] for cell in order.cells]
-        return order._replace(cells=cells, without_output=without_output, answers=answers)
+        return order._replace(cells=cells, without_output=without_output, recorded=recorded)
 
     def align(self, saved: Sequence[str]) -> None:
         """Take the cells of the page for those of a file that have no ID of their own."""

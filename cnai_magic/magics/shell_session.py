@@ -101,7 +101,7 @@ class ShellSession:
                     running,
                     saved.saved_at,
                     without_output=saved.without_output,
-                    answers=saved.answers,
+                    recorded=saved.recorded,
                     was_asked=asked_at is None or asked_at < saved.saved_at,
                 )
             else:
@@ -122,7 +122,7 @@ class ShellSession:
             time.time(),
             page.document,
             without_output=page.without_output,
-            answers=page.answers,
+            recorded=page.recorded,
             running=running,
             page=self.cell.page,
             asked_at=self.cell.asked_at,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..errors import InputError
 from .files import read_bytes
 from .ipynb import read_notebook
-from .saved_outputs import SavedCell, list_shown_answers
+from .saved_outputs import SavedCell, list_copied
 
 __all__ = ["SavedOrder", "read_order"]
 
@@ -21,20 +21,21 @@ _CELLS, _END, _CODE = b'\n "cells": [\n', b"\n ]", b'\n   "cell_type": "code"'
 _ID = re.compile(rb',\n   "execution_count": (?:null|\d{1,9}),\n   "id": "([a-zA-Z0-9_-]{1,64})"')
 _OUTPUTS = b'\n   "outputs": ['
 _RECORD, _END_OF_RECORD = b'\n      "cnai": {', b"\n      }"
-_FIELD = re.compile(r'\n       "(cell|event|id|turn)": (?:"([^"\\\n]{0,200})"|([1-9]))')
+# Of a record, and which cell is its own of what it keeps beside it.
+_FIELD = re.compile(r'\n {7}( ?)"(cell|event|id|time|turn)": (?:"([^"\\\n]{0,200})"|([1-9]))')
 
 
 class SavedOrder(NamedTuple):
     """The IDs of the code cells in a file, in order, and when it was saved (seconds since 1970).
 
     `without_output` are those that show nothing: nobody ran them, or their outputs were cleared or captured.
-    `answers` are those that show answers; of a cell that shows those of another one, their IDs.
+    `recorded` are those that show answers and changes; see `Document`.
     """
 
     cells: Sequence[str]
     saved_at: float
     without_output: frozenset[str] = frozenset()
-    answers: Mapping[str, Sequence[str]] = MappingProxyType({})
+    recorded: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def read_order(path: Path) -> SavedOrder | None:
@@ -47,20 +48,20 @@ def read_order(path: Path) -> SavedOrder | None:
         found = _find_cells(read_bytes(path))
         if found is None:
             cells = [each for each in read_notebook(path).cells if each.id is not None]
-            found = [_Cell(str(each.id), each.has_output, list_shown_answers(each)) for each in cells]
+            found = [_Cell(str(each.id), each.has_output, list_copied(each)) for each in cells]
     except (InputError, OSError, ValueError):
         return None
     without_output = frozenset(each.id for each in found if not each.has_output)
-    answers = {each.id: each.answers for each in found if each.answers is not None}
-    return SavedOrder([each.id for each in found], saved_at, without_output, answers)
+    recorded = {each.id: each.copied for each in found if each.copied is not None}
+    return SavedOrder([each.id for each in found], saved_at, without_output, recorded)
 
 
 class _Cell(NamedTuple):
-    """A cell by its ID; `answers` is None where it shows none, and empty where it shows its own."""
+    """A cell by its ID; `copied` are the names of records of another one; None where it has none at all."""
 
     id: str
     has_output: bool
-    answers: Sequence[str] | None
+    copied: Sequence[str] | None
 
 
 def _find_cells(data: bytes) -> list[_Cell] | None:
@@ -79,19 +80,22 @@ def _find_cells(data: bytes) -> list[_Cell] | None:
         after = data.find(_CODE, identifier.end(), end)
         name, begin, last = identifier[1].decode(), identifier.end(), after if after >= 0 else end
         has_output = not _has_no_outputs(data, begin, last)
-        found.append(_Cell(name, has_output, _find_answers(data, name, begin, last) if has_output else None))
+        found.append(_Cell(name, has_output, _find_copied(data, name, begin, last) if has_output else None))
     return found if len(found) == len({each.id for each in found}) else None
 
 
-def _find_answers(data: bytes, cell: str, begin: int, end: int) -> Sequence[str] | None:
-    """Return the answers that a cell shows, which stands from here to there."""
+def _find_copied(data: bytes, cell: str, begin: int, end: int) -> Sequence[str] | None:
+    """Return `list_copied` of a cell, which stands from here to there."""
     found: list[str] | None = None
     # From its end: where the last one is its own, all are, and no text of the others is looked through.
     while found != [] and (record := data.rfind(_RECORD, begin, end)) >= 0:
         after, end = data.find(_END_OF_RECORD, record, end), record
         fields = _FIELD.findall(data[record:after].decode("utf-8", "replace"))
-        about = {name: text or number for name, text, number in fields}
-        shown = list_shown_answers(SavedCell(cell, "", [{"metadata": {"cnai": about}}]))
+        about: dict[str, str] = {}
+        for is_kept, name, text, number in fields:
+            if name == "cell" or not is_kept:
+                about.setdefault(name, text or number)
+        shown = list_copied(SavedCell(cell, "", [{"metadata": {"cnai": about}}]))
         found = found if shown is None else [*shown, *(found or ())]
     return found
 

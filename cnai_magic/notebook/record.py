@@ -32,6 +32,7 @@ __all__ = [
     "MOST_OTHERS",
     "MOST_TOKENS",
     "SCHEMA",
+    "WRITTEN",
     "build_answer_record",
     "build_bundle",
     "build_event_metadata",
@@ -49,6 +50,9 @@ __all__ = [
 
 SCHEMA = 2
 """Version of the metadata under `cnai`."""
+
+WRITTEN = "written"
+"""Where the record of an output that this kernel has shown has the answer itself; no file has one."""
 
 MOST_OTHERS = 1000
 

@@ -28,6 +28,7 @@ from .read_record import (
     read_kept_turn,
     read_standing,
 )
+from .record import WRITTEN
 from .rows_record import ROWS, SavedRows, read_rows_record
 from .saved_state import SavedState, read_state
 from .untrusted import may_be_saved, read_mapping
@@ -38,7 +39,7 @@ __all__ = [
     "SavedOutputs",
     "SavedTurn",
     "list_all_attempts",
-    "list_shown_answers",
+    "list_copied",
     "read_answers",
     "read_answers_below",
     "read_comparisons",
@@ -104,11 +105,11 @@ def read_answers(cell: SavedCell) -> list[Attempt]:
     return found
 
 
-def list_shown_answers(cell: SavedCell) -> list[str] | None:
-    """Return the IDs of the answers in a cell that another one asked; None where it shows none."""
-    shown = [about for about, _ in _find_records(cell) if "event" not in about and about.get("turn")]
-    copied = (str(about.get("id")) for about in shown if _is_of_another(_find_own_cell(about), cell.id))
-    return [*copied] if shown else None
+def list_copied(cell: SavedCell) -> list[str] | None:
+    """Return the names of the records in a cell that are of another one; None where it has none at all."""
+    records = [about for about, _ in _find_records(cell) if "event" in about or about.get("turn")]
+    copied = (about for about in records if _is_of_another(_find_own_cell(about), cell.id))
+    return [str(about.get("id") or about.get("time")) for about in copied] if records else None
 
 
 def read_answers_below(cells: Sequence[SavedCell], identifier: str | None) -> list[Attempt]:
@@ -305,6 +306,8 @@ class SavedOutputs:
 
     def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Attempt:
         """Read an answer, without its other attempts where these alone are not sound."""
+        if isinstance(written := about.get(WRITTEN), Attempt):
+            return written
         try:
             return read_answer(about, data)
         except InputError as error:

@@ -12,10 +12,10 @@ __all__ = ["WrittenOutput", "WrittenOutputs"]
 
 
 class WrittenOutput(NamedTuple):
-    """An output of a cell: what names it, the IDs of its answer and turn ("": none), what builds it."""
+    """An output of a cell: what names it here, and what names it in the file; its turn; what builds it."""
 
     display_id: str
-    answer: str
+    name: str
     turn_id: str
     build: Callable[[], Mapping[str, Any]]
 
@@ -23,20 +23,20 @@ class WrittenOutput(NamedTuple):
 class WrittenOutputs:
     """The outputs of the magics that each cell has shown since it ran last.
 
-    `answers` are those that show answers, or did, by their IDs, each with its cell.
+    `named` are all that there were, by their names in the file, each with its cell.
     """
 
     def __init__(self) -> None:
         self._cells: dict[str, list[WrittenOutput]] = {}
-        self.answers: dict[str, tuple[str, WrittenOutput]] = {}
+        self.named: dict[str, tuple[str, WrittenOutput]] = {}
 
     def write(self, cell: str, outputs: Iterable[WrittenOutput]) -> None:
         """Note the outputs of a cell in place of the former ones."""
         self._cells[cell] = list(outputs)
-        self._note_answers(cell, self._cells[cell])
+        self._note_names(cell, self._cells[cell])
 
-    def _note_answers(self, cell: str, outputs: Iterable[WrittenOutput]) -> None:
-        self.answers.update((each.answer, (cell, each)) for each in outputs if each.answer)
+    def _note_names(self, cell: str, outputs: Iterable[WrittenOutput]) -> None:
+        self.named.update((each.name, (cell, each)) for each in outputs if each.name)
 
     def forget(self, cell: str) -> None:
         """Forget the outputs of a cell: they were cleared."""
@@ -50,25 +50,25 @@ class WrittenOutputs:
             same = [each.turn_id == output.turn_id for each in outputs]
         if True in same:
             outputs[same.index(True)] = output
-            self._note_answers(cell, [output])
+            self._note_names(cell, [output])
 
     def restore(self, cells: Iterable[SavedCell]) -> None:
         """Note what a file holds of cells that have not run here."""
         for cell in cells:
             if cell.id is not None and cell.id not in self._cells:
                 self._cells[cell.id] = list(map(_take, cell.outputs))
-                self._note_answers(cell.id, self._cells[cell.id])
+                self._note_names(cell.id, self._cells[cell.id])
 
     def list_hidden(self, document: Document) -> set[str]:
         """Return the cells that were deleted, or whose outputs were cleared."""
         return {cell for cell in self._cells if not document.shows(cell)}
 
     def list_copies(self, document: Document) -> dict[str, Sequence[WrittenOutput]]:
-        """Return the cells to which answers were copied from cells that are hidden, with these outputs."""
+        """Return the cells to which hidden cells were copied, with their outputs."""
         found: dict[str, Sequence[WrittenOutput]] = {}
-        for cell, answers in document.answers.items():
-            known = [self.answers[each] for each in answers if each in self.answers]
-            is_copy = answers and len(known) == len(answers) and cell not in self._cells
+        for cell, names in document.recorded.items():
+            known = [self.named[each] for each in names if each in self.named]
+            is_copy = names and len(known) == len(names) and cell not in self._cells
             if is_copy and not any(document.shows(own) for own, _ in known):
                 found[cell] = [output for _, output in known]
         return found
@@ -86,5 +86,5 @@ class WrittenOutputs:
 
 def _take(output: Mapping[str, Any]) -> WrittenOutput:
     about = output["metadata"]["cnai"]
-    answer, turn = (each if isinstance(each := about.get(name), str) else "" for name in ("id", "turn_id"))
-    return WrittenOutput("", "" if "event" in about else answer, turn, lambda: output)
+    answer, time, turn = (str(about.get(name) or "") for name in ("id", "time", "turn_id"))
+    return WrittenOutput("", answer or time, turn, lambda: output)

@@ -214,7 +214,7 @@ def test_a_copied_answer_stands_for_one_whose_cell_is_gone(
         pasted.outputs, pasted.count = {"": output}, 1
         assert ask(last, "and now?") == ["two", "three", "and now?"]
         (output,) = last.outputs.values()
-        said = "1 answered cell above not sent, not run or restored in this kernel"
+        said = "1 cell above not sent, not run or restored in this kernel"
         assert said in output["data"]["text/plain"]
         notebook.run(notebook.cells[0], "%cnai_chat restore")
         assert ask(last, "and now?") == ["zero", "two", "three", "and now?"]

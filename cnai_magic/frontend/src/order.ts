@@ -17,12 +17,13 @@ interface DocumentCell {
   readonly outputs?: { readonly length: number; get?(index: number): { readonly metadata?: object } | undefined };
 }
 
-/** What is read of the record that an output keeps of its answer; that of a command is of an `event`. */
-interface AnswerRecord {
+/** What is read of the record that an output keeps of its answer, or a command's of an `event`. */
+interface Recorded {
   readonly id?: unknown;
+  readonly time?: unknown;
   readonly cell?: unknown;
+  readonly kept?: { readonly cell?: unknown };
   readonly turn?: unknown;
-  readonly event?: unknown;
 }
 
 /** What is used of a request to run a cell, and of the answer to it. */
@@ -32,13 +33,13 @@ interface Future {
 
 /**
  * What the kernel is told of a notebook: its code cells, and by their indices those that show nothing, and those that
- * show answers; of a cell that shows those of another one, which was copied, their IDs too. `document` is its name within
+ * show answers and changes; of a copy, which shows those of another cell, with their names. `document` is its name within
  * this page, whatever its path becomes.
  */
 export type Order = {
   cells: string[];
   without_output: number[];
-  answers: (number | [number, ...string[]])[];
+  recorded: (number | [number, ...string[]])[];
   path: string;
   document: string;
 };
@@ -101,24 +102,24 @@ export function describeOrder(context: NotebookContext): Order {
   const busy = new Set(Array.from(running, (run) => run.cell));
   const cells: string[] = [];
   const withoutOutput: number[] = [];
-  const answers: Order["answers"] = [];
+  const recorded: Order["recorded"] = [];
   for (const cell of context.model.cells ?? []) {
     if (cell.type !== "code") continue;
     if (!cell.outputs?.length && !busy.has(cell.id)) withoutOutput.push(cells.length);
-    const shown = readAnswers(cell);
-    const copied = shown.filter((each) => each.cell !== cell.id).map((each) => String(each.id));
-    if (shown.length) answers.push(copied.length ? [cells.length, ...copied] : cells.length);
+    const records = listRecords(cell);
+    const copied = records.filter((each) => (each.cell ?? each.kept?.cell) !== cell.id).map((each) => String(each.id ?? each.time));
+    if (records.length) recorded.push(copied.length ? [cells.length, ...copied] : cells.length);
     cells.push(cell.id);
   }
-  return { cells, without_output: withoutOutput, answers, path: context.localPath, document: name };
+  return { cells, without_output: withoutOutput, recorded, path: context.localPath, document: name };
 }
 
-/** Return the records of the answers that a cell shows: of those that are turns. */
-function readAnswers({ outputs }: DocumentCell): AnswerRecord[] {
-  const found: AnswerRecord[] = [];
+/** Return the records in a cell's outputs, but for those of answers outside of any conversation. */
+function listRecords({ outputs }: DocumentCell): Recorded[] {
+  const found: Recorded[] = [];
   for (let index = 0; index < (outputs?.length ?? 0); index++) {
-    const metadata = outputs!.get?.(index)?.metadata as { cnai?: AnswerRecord } | undefined;
-    if (metadata?.cnai?.turn && !("event" in metadata.cnai)) found.push(metadata.cnai);
+    const metadata = outputs!.get?.(index)?.metadata as { cnai?: Recorded } | undefined;
+    if (metadata?.cnai && ("event" in metadata.cnai || metadata.cnai.turn)) found.push(metadata.cnai);
   }
   return found;
 }

@@ -23,7 +23,7 @@ test("a request to run a cell carries the order of the cells of code, and keeps 
   expect(connection.requestExecute({ code: "1" }, false, { cellId: "c", trusted: true }, "another")).toEqual([
     { code: "1" },
     false,
-    { cellId: "c", trusted: true, cnai: { cells: ["a", "c"], without_output: [0], answers: [], path: "folder/notebook.ipynb", document: expect.stringMatching(/^\w+$/) } },
+    { cellId: "c", trusted: true, cnai: { cells: ["a", "c"], without_output: [0], recorded: [], path: "folder/notebook.ipynb", document: expect.stringMatching(/^\w+$/) } },
     "another",
   ]);
 });
@@ -66,7 +66,7 @@ test("cells that show nothing are named, unless they run or wait to", async () =
   expect(describeOrder(notebook).without_output).toEqual([0, 2]);
 });
 
-test("cells that show answers are named; of a copy with the IDs of the answers, which another cell asked", () => {
+test("cells that show answers and changes are named; copies with the names of what another cell shows", () => {
   const show = (...records: object[]): { length: number; get(index: number): object } => ({
     length: records.length,
     get: (index) => ({ metadata: records[index] }),
@@ -75,11 +75,12 @@ test("cells that show answers are named; of a copy with the IDs of the answers, 
   const cells = [
     { id: "text", type: "markdown" },
     { id: "a", type: "code", outputs: show({}, answer("1", "a")) },
-    { id: "b", type: "code", outputs: show({ cnai: { event: "use", turn: 1 } }, { cnai: { id: "2", cell: "b", turn: 0 } }) },
+    { id: "b", type: "code", outputs: show({ cnai: { event: "use", time: "today", kept: { cell: "a" } } }) },
     { id: "c", type: "code", outputs: show(answer("3", "a"), answer("4", "a")) },
     { id: "d", type: "code", outputs: { length: 1 } },
+    { id: "e", type: "code", outputs: show({ cnai: { id: "2", cell: "e", turn: 0 } }) },
   ];
-  expect(describeOrder({ localPath: "n", model: { cells } }).answers).toEqual([0, [2, "3", "4"]]);
+  expect(describeOrder({ localPath: "n", model: { cells } }).recorded).toEqual([0, [1, "today"], [2, "3", "4"]]);
 });
 
 test("a document keeps its name where its path changes", () => {
