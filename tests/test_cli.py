@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -464,7 +465,11 @@ def test_spend_shows_what_all_notebooks_spent(
     assert cli.main(["spend"]) == 0
     assert capsys.readouterr().out.split("\n")[2].split() == ["today", "$0.00", "0"]
     ledger = Ledger(tmp_path / "ledger.sqlite3")
-    ledger.add(Charge("m", "main", Usage(20, 8), Cost(53_760), id="a", notebook="/n.ipynb"))
+    ledger.add(
+        Charge(
+            "m", "main", Usage(20, 8), Cost(53_760), datetime.now(timezone.utc), id="a", notebook="/n.ipynb"
+        )
+    )
     ledger.close()
     assert cli.main(["spend"]) == 0
     out = capsys.readouterr().out

@@ -7,7 +7,6 @@ and marked. A prompt, or an answer with text, never has 0 tokens: 0 means unknow
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -229,14 +228,14 @@ def complete_usage(
     if not _is_plausible(usage.prompt_tokens, sum(map(attrgetter("text_tokens"), messages)), _LONGEST_PROMPT):
         prompt = sum(map(attrgetter("tokens"), messages))
         cached = min(usage.cached_tokens, prompt)
-        usage = replace(usage, prompt_tokens=prompt, cached_tokens=cached, estimated=True)
+        usage = usage._replace(prompt_tokens=prompt, cached_tokens=cached, estimated=True)
     reported_completion, most = usage.completion_tokens, _LONGEST_ANSWER
     if reported_completion > most:
         most += bound_tokens(answer) + bound_tokens(reasoning)
     if reported_completion > most or (
         completion and not _is_plausible(reported_completion, completion, most)
     ):
-        usage = replace(usage, completion_tokens=completion, reasoning_tokens=thought, estimated=True)
+        usage = usage._replace(completion_tokens=completion, reasoning_tokens=thought, estimated=True)
     return usage
 
 

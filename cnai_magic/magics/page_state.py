@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..display.outputs import build_shown_outputs
 from ..errors import CnaiError, LedgerError
-from ..money.cost import Charge, Spend, format_usd
+from ..money.cost import Spend, format_usd
 from ..money.holds import BudgetStatus
 from ..redaction import clean, to_one_line
 from .page_requests import read_id
@@ -152,8 +152,7 @@ def _outline_turn(number: int, turn: Turn, ids: CellIds) -> dict[str, Any]:
 def _sum_cost(turns: list[Turn]) -> str:
     """Write what turns cost, with all their attempts."""
     attempts = [attempt for turn in turns for attempt in turn.attempts]
-    charged = (each.reply.charged for each in attempts)
-    spent = sum((Spend.of(Charge("", "", usage, cost)) for usage, cost in charged), Spend())
+    spent = sum((Spend().with_answer(*each.reply.charged) for each in attempts), Spend())
     money = str(spent) if attempts else ""
     return f"demo credit {money}" if attempts and all(each.reply.demo for each in attempts) else money
 

@@ -37,7 +37,8 @@ class Reconciliation:
             # The embedded gateway starts with the kernel: its count is compared from the start.
             self._counts.setdefault(charge.host, _Count(None, None, 0, Spend()))
         if charge.host in self._counts:
-            self._counts[charge.host].spend = self._counts[charge.host].spend.with_charge(charge)
+            count = self._counts[charge.host]
+            count.spend = count.spend.with_answer(charge.usage, charge.cost)
 
     def add_price(self, priced: Charge) -> None:
         """Count the price of a charge that was counted without one."""
@@ -89,7 +90,7 @@ class SpendBook:
         """Enter one charge."""
         self.charges.append(charge)
         self._known_ids.add(charge.id)
-        self._totals[charge.demo] = self._totals[charge.demo].with_charge(charge)
+        self._totals[charge.demo] = self._totals[charge.demo].with_answer(charge.usage, charge.cost)
         self.reconciliation.add(charge)
 
     def replace(self, charge: Charge, priced: Charge) -> None:

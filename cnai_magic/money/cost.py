@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import NamedTuple
@@ -54,8 +53,7 @@ def format_usd(nano: int, *, exact: bool = False) -> str:
     return f"${amount:,.{decimals}f}"
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What one answer cost, in nano-USD; None means that its model has no price, never that it was free.
 
     `local` says that a server on this machine answered, which has no price list.
@@ -65,7 +63,7 @@ class Cost:
     estimated: bool = False
     local: bool = False
 
-    def __add__(self, other: Cost) -> Cost:
+    def __add__(self, other: Cost) -> Cost:  # type: ignore[override]
         nano = None if self.nano is None or other.nano is None else self.nano + other.nano
         return Cost(nano, self.estimated or other.estimated, self.local and other.local)
 
@@ -89,8 +87,7 @@ def write_sum(costs: Iterable[tuple[Cost, bool]]) -> str:
     return " · ".join(sums[demo].write(demo=demo) for demo in sorted(sums))
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """One request that was sent, and what it cost.
 
     `id` is the answer's own, `time` when it was asked, `conversation` "" for a question outside of any.
@@ -102,9 +99,9 @@ class Charge:
     conversation: str
     usage: Usage
     cost: Cost
+    time: datetime
     demo: bool = False
     id: str = ""
-    time: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     host: str = ""
     notebook: str = ""
     finish_reason: str = ""
@@ -146,15 +143,14 @@ class Record(NamedTuple):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Spend:
+class Spend(NamedTuple):
     """A sum of charges: `nano` is what is priced; what is unpriced is counted, not guessed.
 
     `estimated_nano` is the part of `nano` whose tokens no server reported.
     """
 
     requests: int = 0
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = Usage()
     nano: int = 0
     estimated_nano: int = 0
     unpriced_requests: int = 0
@@ -163,11 +159,10 @@ class Spend:
     @classmethod
     def of(cls, charge: Charge) -> Spend:
         """Return the spend of one charge."""
-        return cls().with_charge(charge)
+        return cls().with_answer(charge.usage, charge.cost)
 
-    def with_charge(self, charge: Charge) -> Spend:
-        """Return the sum with one more charge."""
-        usage, cost = charge.usage, charge.cost
+    def with_answer(self, usage: Usage, cost: Cost) -> Spend:
+        """Return the sum with what one more answer took and cost."""
         nano = cost.nano or 0
         return Spend(
             self.requests + 1,
@@ -178,7 +173,7 @@ class Spend:
             self.unpriced_tokens + (usage.total_tokens if cost.nano is None else 0),
         )
 
-    def __add__(self, other: Spend) -> Spend:
+    def __add__(self, other: Spend) -> Spend:  # type: ignore[override]
         return Spend(
             self.requests + other.requests,
             self.usage + other.usage,

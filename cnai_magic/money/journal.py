@@ -12,7 +12,6 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from pathlib import Path
@@ -135,8 +134,8 @@ def read_journal(descriptor: int) -> list[Charge]:
                 charge_id, tokens, price = values
                 prices[charge_id] = _read_price(price)
                 charge = charges[charge_id]
-                usage = replace(charge.usage, completion_tokens=read_count(tokens))
-                charges[charge_id] = replace(charge, usage=usage)
+                usage = charge.usage._replace(completion_tokens=read_count(tokens))
+                charges[charge_id] = charge._replace(usage=usage)
             elif kind == "closed":
                 for closed in values[0]:
                     charges.pop(closed, None)
@@ -155,8 +154,8 @@ def _read_notes(lines: Iterable[bytes]) -> Iterator[Any]:
 
 
 def _mark_lost(charge: Charge, price: Price | None) -> Charge:
-    usage = replace(charge.usage, estimated=True)
-    return replace(charge, usage=usage, cost=cost_of(usage, price), finish_reason="lost")
+    usage = charge.usage._replace(estimated=True)
+    return charge._replace(usage=usage, cost=cost_of(usage, price), finish_reason="lost")
 
 
 def _dump_price(price: Price | None) -> list[int | None] | None:

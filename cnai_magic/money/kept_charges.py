@@ -10,7 +10,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def replace_lost(charges: Iterable[Charge], ledger_path: Path) -> list[Charge]:
         if of_request is None:
             found.append(charge)
         elif charge.id in of_request:
-            found.append(replace(charge, **of_request[charge.id]))
+            found.append(charge._replace(**of_request[charge.id]))
     return found
 
 

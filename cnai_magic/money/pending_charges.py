@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..api.pyodide import IN_PYODIDE
@@ -248,7 +248,7 @@ class PendingCharges:
             self.forget(each.id for each in charges)
             for each in charges:
                 if (key := (each.notebook, each.demo)) in self._sums:
-                    self._sums[key] = self._sums[key].with_charge(each)
+                    self._sums[key] = self._sums[key].with_answer(each.usage, each.cost)
 
     def _set_price(self, entry: Entry) -> None:
         """Price a charge whose price has been found after its answer."""
@@ -256,7 +256,7 @@ class PendingCharges:
         charge = entry.charge
         if charge is not None and lookup is not None and lookup.price is not None:
             with self._lock:
-                entry.charge = replace(charge, cost=cost_of(charge.usage, lookup.price))
+                entry.charge = charge._replace(cost=cost_of(charge.usage, lookup.price))
                 self._on_price(charge, entry.charge)
 
     def _write_later(self) -> None:

@@ -18,7 +18,7 @@ from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.schemas import find_schema
 from ..errors import InputError
-from ..money.cost import Charge, Cost, Spend
+from ..money.cost import Cost, Spend
 from ..money.price import cost_of
 from ..money.price_lookup import PriceLookup
 from ..next_steps import ask_for_more, go_on_in, write_question
@@ -157,7 +157,7 @@ class Question:
         """Estimate usage and cost at so many tokens of the answer, and what the notebook has then spent."""
         usage = Usage(self.request.prompt_tokens, completion_tokens, reasoning_tokens, estimated=True)
         cost = cost_of(usage, self.lookup.price)
-        return usage, cost, self.spent + Spend.of(Charge(self.request.model, "", usage, cost, self.demo))
+        return usage, cost, self.spent.with_answer(usage, cost)
 
 
 def build_question(

@@ -159,6 +159,7 @@ def test_a_compressed_body_that_does_not_say_so_is_read() -> None:
     assert data_of([raw]) == data_of(single_bytes(raw)) == ["a", "b"]
 
 
+@random_examples()
 @given(
     st.lists(
         st.sampled_from(["data: a\n", "\n", ": c\n", ":\n", "event: x\n", ": data: b\n\n"]), max_size=12

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 from cnai_magic.api.token_usage import Usage
@@ -72,11 +72,18 @@ def _large(path: Path, rows: int, rounds: int, server: ScriptedServer, without: 
     note(f"with {rows:,} rows:")
     ledger = Ledger(path)
     ledger.day.set_limit(10**18)
-    charge = Charge("deepseek-chat", "main", Usage(20, 8), Cost(54_000), host="cnaitoken.store")
+    charge = Charge(
+        "deepseek-chat",
+        "main",
+        Usage(20, 8),
+        Cost(54_000),
+        datetime.now(timezone.utc),
+        host="cnaitoken.store",
+    )
     with sqlite3.connect(path) as connection:
         for start in range(0, rows, 10_000):
             numbers = range(start, min(rows, start + 10_000))
-            some = (replace(charge, id=str(n), notebook=f"/{n % 50}.ipynb") for n in numbers)
+            some = (charge._replace(id=str(n), notebook=f"/{n % 50}.ipynb") for n in numbers)
             add_charges(connection, ((each, "") for each in some))
     connection.close()
     began = time.perf_counter()
@@ -89,7 +96,7 @@ def _large(path: Path, rows: int, rounds: int, server: ScriptedServer, without: 
         at_most=0.001,
     )
     ids = iter(range(10**6))
-    added = _fastest(rounds, lambda: ledger.add(replace(charge, id=f"new-{next(ids)}")))
+    added = _fastest(rounds, lambda: ledger.add(charge._replace(id=f"new-{next(ids)}")))
     row("one charge with a budget of the day", added, "s", at_most=0.02)
     with _session(server, str(path)) as session:
         asked = _fastest(rounds, lambda: session.ask("a", Options(once=True)))

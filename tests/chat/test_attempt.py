@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnai_magic.api.token_usage import Usage
-from cnai_magic.money.cost import Charge, Cost, Spend
+from cnai_magic.money.cost import Cost, Spend
 from tests.cases import check_each
 from tests.display.answers import attempt as usual
 
@@ -61,8 +61,7 @@ def test_the_footer_tells_what_else_there_is_to_know(fields: dict[str, Any], sta
 
 
 def test_an_unpriced_answer_says_so_and_is_not_free() -> None:
-    charge = Charge("qwen-max", "main", Usage(1, 1), Cost(None))
-    footer = attempt(cost=Cost(None), total=Spend.of(charge)).footer
+    footer = attempt(cost=Cost(None), total=Spend().with_answer(Usage(1, 1), Cost(None))).footer
     assert "· unpriced ·" in footer
     assert footer.endswith("notebook 1 unpriced")
     assert "$" not in footer

@@ -9,7 +9,7 @@ from typing import Any
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.reply import Reply
-from cnai_magic.money.cost import Charge, Cost, Spend
+from cnai_magic.money.cost import Cost, Spend
 
 _OF_A_REPLY = {each.name for each in fields(Reply)}
 
@@ -35,7 +35,7 @@ def attempt(text: str = "Four.", **facts: Any) -> Attempt:
     known: dict[str, Any] = {
         "turn": 1,
         "turn_id": "0123456789ab",
-        "total": Spend.of(Charge(made.model, "main", made.usage, made.cost)),
+        "total": Spend().with_answer(made.usage, made.cost),
     }
     place = {name: value for name, value in facts.items() if name not in _OF_A_REPLY}
     return Attempt(made, **{**known, **place}).with_footer()

@@ -7,13 +7,13 @@ import pytest
 
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.display.plot import SpendPlot
-from cnai_magic.money.cost import Charge, Cost, Spend
+from cnai_magic.money.cost import Cost, Spend
 
 _VEGA = "application/vnd.vegalite.v5+json"
 
 
 def _spend(nano: int | None, *, estimated: bool = False, tokens: int = 1000) -> Spend:
-    return Spend.of(Charge("m", "main", Usage(tokens, 0, estimated=estimated), Cost(nano, estimated)))
+    return Spend().with_answer(Usage(tokens, 0, estimated=estimated), Cost(nano, estimated))
 
 
 _DAYS = {

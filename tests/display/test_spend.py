@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 import time
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -24,9 +23,9 @@ from cnai_magic.money.cost import Charge, Cost, Record, Spend
 from cnai_magic.money.holds import BudgetStatus
 from tests.cases import check_each
 
-_PRICED = Spend.of(Charge("deepseek-chat", "main", Usage(20, 8), Cost(53_760)))
-_ESTIMATED = Spend.of(Charge("deepseek-chat", "plan", Usage(1000, 8, estimated=True), Cost(1_001, True)))
-_UNPRICED = Spend.of(Charge("qwen-max", "main", Usage(1200, 34), Cost(None)))
+_PRICED = Spend().with_answer(Usage(20, 8), Cost(53_760))
+_ESTIMATED = Spend().with_answer(Usage(1000, 8, estimated=True), Cost(1_001, True))
+_UNPRICED = Spend().with_answer(Usage(1200, 34), Cost(None))
 
 
 def _rows(table: Any) -> list[dict[str, str]]:
@@ -83,7 +82,7 @@ def test_amounts_in_a_column_have_the_same_decimals(nanos: list[int], written: l
 
 
 def test_what_was_asked_and_cost_nothing_is_free_and_what_was_not_asked_is_zero() -> None:
-    local = Spend.of(Charge("qwen-local", "main", Usage(9, 9, estimated=True), Cost(0, True, local=True)))
+    local = Spend().with_answer(Usage(9, 9, estimated=True), Cost(0, True, local=True))
     table = build_overview_table(
         {"today": ScopeTotal(local), "this kernel": ScopeTotal(), "all": ScopeTotal(local + _PRICED)}
     )
@@ -98,7 +97,7 @@ def test_numbers_have_digits_of_one_width_and_are_not_broken() -> None:
 
 
 def test_thinking_is_told_where_there_is_any() -> None:
-    thinking = Spend.of(Charge("deepseek-reasoner", "main", Usage(5, 5000, 4990), Cost(12_600_000)))
+    thinking = Spend().with_answer(Usage(5, 5000, 4990), Cost(12_600_000))
     table = build_grouped_table(
         "Model", {"deepseek-chat": _PRICED, "deepseek-reasoner": thinking}, demo=False
     )
@@ -109,7 +108,7 @@ def test_thinking_is_told_where_there_is_any() -> None:
 def test_notes_explain_the_marks_that_are_there_and_no_others() -> None:
     assert build_overview_table({"a": ScopeTotal(_PRICED)}).note == ""
     # Its tokens are estimated, but the overview shows no tokens.
-    assert build_overview_table({"a": ScopeTotal(replace(_PRICED, usage=_ESTIMATED.usage))}).note == ""
+    assert build_overview_table({"a": ScopeTotal(_PRICED._replace(usage=_ESTIMATED.usage))}).note == ""
     assert "CNAI_PRICES" in build_overview_table({"a": ScopeTotal(_UNPRICED)}, TERMINAL).note
     assert "≈" in build_overview_table({"a": ScopeTotal(_ESTIMATED)}).note
     assert "%cnai_spend --price MODEL IN OUT" in build_overview_table({"a": ScopeTotal(_UNPRICED)}, CELL).note
@@ -117,7 +116,7 @@ def test_notes_explain_the_marks_that_are_there_and_no_others() -> None:
 
 
 def test_tokens_that_are_estimated_and_have_no_price_are_explained_too() -> None:
-    spend = Spend.of(Charge("qwen-max", "main", Usage(10, 1, estimated=True), Cost(None, True)))
+    spend = Spend().with_answer(Usage(10, 1, estimated=True), Cost(None, True))
     table = build_grouped_table("Model", {"qwen-max": spend}, demo=False)
     assert _rows(table)[0]["Prompt"] == "≈10"
     assert "≈ marks" in table.note

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import decimal
+from datetime import datetime, timezone
 from fractions import Fraction
 
 import pytest
@@ -12,6 +13,7 @@ from cnai_magic.money.book import SpendBook
 from cnai_magic.money.cost import Charge, Cost, Spend, format_usd
 from tests.properties import random_examples
 
+_NOW = datetime.now(timezone.utc)
 _COUNTS = st.integers(min_value=0, max_value=10**9)
 _USAGES = st.builds(
     lambda prompt, completion, cached, estimated: Usage(
@@ -22,9 +24,16 @@ _USAGES = st.builds(
     _COUNTS,
     st.booleans(),
 )
-_COSTS = st.builds(Cost, st.none() | st.integers(min_value=0, max_value=10**15), st.booleans())
+_NANOS = st.none() | st.integers(min_value=0, max_value=10**15)
+_COSTS = st.builds(Cost, _NANOS, st.booleans(), st.just(False))
 _CHARGES = st.builds(
-    Charge, st.sampled_from(["m", "n", "o"]), st.sampled_from(["main", "two"]), _USAGES, _COSTS, st.booleans()
+    lambda *fields: Charge(*fields),
+    st.sampled_from(["m", "n", "o"]),
+    st.sampled_from(["main", "two"]),
+    _USAGES,
+    _COSTS,
+    st.just(_NOW),
+    st.booleans(),
 )
 _SPENDS = st.builds(Spend.of, _CHARGES)
 
@@ -60,7 +69,7 @@ def test_the_book_s_totals_are_exact_sums_of_its_charges(charges: list[Charge]) 
 
 def test_demo_credit_never_enters_the_real_total() -> None:
     book = SpendBook()
-    book.add(Charge("demo-guide", "main", Usage(5, 5), Cost(10**9), demo=True))
+    book.add(Charge("demo-guide", "main", Usage(5, 5), Cost(10**9), _NOW, demo=True))
     assert book.get_total() == Spend()
     assert book.get_total(demo=True).nano == 10**9
 
@@ -68,14 +77,14 @@ def test_demo_credit_never_enters_the_real_total() -> None:
 def test_groups_come_in_the_order_of_their_first_use() -> None:
     book = SpendBook()
     for model in ("z", "a", "z"):
-        book.add(Charge(model, "main", Usage(), Cost(1)))
+        book.add(Charge(model, "main", Usage(), Cost(1), _NOW))
     assert list(book.sum_by(lambda charge: charge.model)) == ["z", "a"]
 
 
 def test_a_cleared_book_begins_with_nothing() -> None:
     book = SpendBook()
-    book.add(Charge("m", "main", Usage(1, 1), Cost(5)))
-    book.add(Charge("demo-guide", "main", Usage(1, 1), Cost(5), demo=True))
+    book.add(Charge("m", "main", Usage(1, 1), Cost(5), _NOW))
+    book.add(Charge("demo-guide", "main", Usage(1, 1), Cost(5), _NOW, demo=True))
     book.clear()
     assert (book.get_total(), book.get_total(demo=True), book.charges) == (Spend(), Spend(), [])
 
@@ -85,23 +94,23 @@ def test_a_cleared_book_begins_with_nothing() -> None:
 
 def test_an_unpriced_answer_is_never_written_as_money() -> None:
     assert str(Cost(None)) == "unpriced"
-    spend = Spend.of(Charge("m", "main", Usage(1, 1), Cost(None)))
+    spend = Spend().with_answer(Usage(1, 1), Cost(None))
     assert str(spend) == "1 unpriced"
     assert str(spend + spend) == "2 unpriced"
     assert "$" not in str(spend)
 
 
 def test_a_sum_with_unpriced_answers_tells_of_them() -> None:
-    priced = Spend.of(Charge("m", "main", Usage(1, 1), Cost(53_760)))
-    unpriced = Spend.of(Charge("n", "main", Usage(1, 1), Cost(None)))
+    priced = Spend().with_answer(Usage(1, 1), Cost(53_760))
+    unpriced = Spend().with_answer(Usage(1, 1), Cost(None))
     assert str(priced + unpriced) == "$0.000054 + 1 unpriced"
 
 
 def test_an_estimate_is_marked_in_a_cost_and_in_every_sum_that_holds_one() -> None:
     estimated = Cost(53_760, estimated=True)
     assert str(estimated) == "≈$0.000054"
-    known = Spend.of(Charge("m", "main", Usage(1, 1), Cost(53_760)))
-    assert str(known + Spend.of(Charge("m", "main", Usage(1, 1), estimated))) == "≈$0.000108"
+    known = Spend().with_answer(Usage(1, 1), Cost(53_760))
+    assert str(known + Spend().with_answer(Usage(1, 1), estimated)) == "≈$0.000108"
     assert str(known) == "$0.000054"
 
 

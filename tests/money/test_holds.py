@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
 
@@ -20,7 +21,7 @@ _IDS = map(str, count())
 
 
 def charge(nano: int, *, demo: bool = False) -> Charge:
-    return Charge("m", "main", Usage(1, 1), Cost(nano), demo=demo, id=next(_IDS))
+    return Charge("m", "main", Usage(1, 1), Cost(nano), datetime.now(timezone.utc), demo=demo, id=next(_IDS))
 
 
 def _in_memory(path: Path, limit: int | None) -> Holds:

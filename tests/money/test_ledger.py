@@ -102,7 +102,7 @@ path, name = Path(sys.argv[1]), sys.argv[2]
 ledger = Ledger(path, patience=50)
 
 def charge(id, nano):
-    return Charge("m", "main", Usage(20, 8, estimated=True), Cost(nano), id=id)
+    return Charge("m", "main", Usage(20, 8, estimated=True), Cost(nano), datetime.now(timezone.utc), id=id)
 
 def tell(*words):
     print(*words, flush=True)
@@ -175,7 +175,7 @@ def test_a_charge_comes_back_as_it_was(ledger: Ledger) -> None:
     assert found == Charge(**{name: getattr(entered, name) for name in _FIELDS} | {"time": found.time})
 
 
-_FIELDS = tuple(Charge.__dataclass_fields__)
+_FIELDS = Charge._fields
 
 
 def test_nothing_is_touched_before_the_first_call(path: Path) -> None:
@@ -293,13 +293,14 @@ _CHARGES = st.builds(
     model=_TEXTS,
     conversation=_TEXTS,
     usage=st.builds(Usage, _COUNTS, _COUNTS, _COUNTS, _COUNTS, st.booleans()),
-    cost=st.builds(Cost, st.none() | _COUNTS, st.booleans()),
+    cost=st.builds(Cost, st.none() | _COUNTS, st.booleans(), st.just(False)),
     demo=st.booleans(),
     id=st.builds(lambda: next(_IDS)),
     time=st.builds(lambda ms: NOON + timedelta(milliseconds=ms), st.integers(-(10**10), 10**10)),
     host=_TEXTS,
     notebook=_TEXTS,
     finish_reason=_TEXTS,
+    answered_by=st.just(""),
 )
 
 
@@ -1137,7 +1138,7 @@ def test_a_ledger_that_somebody_taught_to_count_otherwise_is_refused(ledger: Led
 def test_a_key_that_names_a_conversation_is_in_no_row(ledger: Ledger, path: Path) -> None:
     key = "sk-" + "chat0" * 6
     ApiKey(key)
-    ledger.add(Charge("m", key, Usage(1, 1), Cost(1), id="one"))
+    ledger.add(Charge("m", key, Usage(1, 1), Cost(1), NOON, id="one"))
     assert [each.conversation for each in ledger.read_charges()] == ["sk-…"]
     ledger.close()
     assert key[3:].encode() not in path.read_bytes()

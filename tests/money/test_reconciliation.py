@@ -134,7 +134,7 @@ def total(charges: Iterable[Charge]) -> Spend:
 
 def as_kept(charge: Charge) -> Charge:
     """Return a charge as the ledger keeps it: its time in whole milliseconds."""
-    return replace(charge, time=charge.time.replace(microsecond=charge.time.microsecond // 1000 * 1000))
+    return charge._replace(time=charge.time.replace(microsecond=charge.time.microsecond // 1000 * 1000))
 
 
 def assert_shown_as_charged(reply: Reply, charge: Charge) -> None:

@@ -231,8 +231,8 @@ _REPLIES = st.builds(
     reasoning=st.just("") | _TEXTS,
     system=st.none() | _TEXTS,
     parameters=any_parameters(),
-    usage=st.builds(Usage, st.integers(0, 10**6), st.integers(0, 10**6), estimated=st.booleans()),
-    cost=st.builds(Cost, st.none() | st.integers(0, 10**12)),
+    usage=st.builds(Usage, *[st.integers(0, 10**6)] * 2, st.just(0), st.just(0), st.booleans()),
+    cost=st.builds(Cost, st.none() | st.integers(0, 10**12), st.just(False), st.just(False)),
     finish_reason=st.sampled_from(["stop", "length", "interrupted"]),
     demo=st.booleans(),
 )
