@@ -248,7 +248,7 @@ def _is_surely_plausible(usage: Usage, messages: Sequence[Message], answer: str,
     if usage.estimated or not 0 < completion <= _LONGEST_ANSWER:
         return False
     if of_many:
-        prompt = _limit_estimate("".join(message.words for message in messages))
+        prompt = sum([_limit_estimate(message.words) for message in messages])
     else:
         prompt = sum(map(attrgetter("text_tokens"), messages))
     return _FEWEST * completion >= _limit_estimate(answer) and _is_plausible(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from dataclasses import replace
+from typing import Any, NamedTuple, overload
 
 from ..api.interrupts import Interrupted, defer_interrupts
 from ..api.token_usage import Usage
@@ -27,8 +27,7 @@ _SHOWN = 20
 _LONGEST_RENDERED = 400
 
 
-@dataclass(frozen=True, slots=True)
-class RowAnswer:
+class RowAnswer(NamedTuple):
     """What came of one row: the `answer`, or the `error`.
 
     `data` is the answer as the schema has it, None without a schema. `cost` is 0 where an equal row before it
@@ -40,8 +39,8 @@ class RowAnswer:
     row: Any
     answer: str = ""
     data: Any = None
-    usage: Usage = field(default_factory=Usage)
-    cost: Cost = field(default_factory=lambda: Cost(0))
+    usage: Usage = Usage()
+    cost: Cost = Cost(0)
     error: CnaiError | None = None
     model: str = ""
     finish_reason: str = ""
@@ -168,7 +167,7 @@ class Answers(Sequence[RowAnswer]):
         """
         holds = make_expectation(expected)
         rows = [
-            replace(each, passed=each.error is None and holds(each.answer, each.row)) for each in self._rows
+            each._replace(passed=each.error is None and holds(each.answer, each.row)) for each in self._rows
         ]
         return self._make(rows, self.judgement, lambda answers: answers.expect(expected))
 
@@ -215,8 +214,7 @@ class Answers(Sequence[RowAnswer]):
     ) -> Answers:
         """Return the same answers with these scores; what a retry brings is judged `later`."""
         rows = [
-            replace(
-                each,
+            each._replace(
                 score=None if score is None else score.scores[0],
                 reason="" if score is None else score.reason,
             )
@@ -277,7 +275,7 @@ class Answers(Sequence[RowAnswer]):
             df["answer"] = answers.to_frame()["answer"]
             df.join(answers.to_frame(rows=False))
         """
-        found = [(each if rows else replace(each, row={})).to_dict() for each in self._rows]
+        found = [(each if rows else each._replace(row={})).to_dict() for each in self._rows]
         return make_frame(
             {name: [row.get(name) for row in found] for name in _list_columns(found)},
             "install it, or read the rows",

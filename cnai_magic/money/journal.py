@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,15 @@ from .cost import Charge, Cost
 from .owners import get_own_file
 from .price import Price, cost_of
 
-__all__ = ["Journal", "dump_charges", "journal_of", "read_charge", "read_count", "read_journal"]
+__all__ = ["Journal", "journal_of", "read_count", "read_journal"]
 
 # What is larger was not written by this program.
 _LARGEST = 64 * 1024 * 1024
 # The texts of a charge that are noted, in this order.
 _TEXTS = ("model", "conversation", "host", "notebook", "finish_reason", "answered_by")
+_Own = tuple[str, int, int]
+_Shared = tuple[Any, ...]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -36,8 +38,8 @@ _MICROSECOND = timedelta(microseconds=1)
 class Journal:
     """The notes of this process about one ledger, by the IDs of the charges; any thread may write.
 
-    A note is a list: ["open", charge, price], ["grown", ID, tokens, price], ["settled", charge] or
-    ["closed", IDs], where a charge is the values of `dump_charges`.
+    A note is a list: ["open", shared values, price, the own values of each], ["grown", ID, tokens, price],
+    ["settled", own values, shared values] or ["closed", IDs]; see `_split`.
     There is one for all that use the ledger in this process, since it empties the file: see `journal_of`.
     A journal that cannot be written must not delay a question: nothing is raised.
     """
@@ -57,16 +59,23 @@ class Journal:
     def open_all(self, charges: Sequence[Charge], price: Price | None) -> None:
         """Note requests that are about to be sent, each as the charge it is if nothing more is noted."""
         amounts = _dump_price(price)
-        self._write([(each[0], ["open", each, amounts]) for each in dump_charges(charges)])
+        alike: dict[_Shared, list[_Own]] = {}
+        for own, shared in map(_split, charges):
+            alike.setdefault(shared, []).append(own)
+        for shared, owns in alike.items():
+            hidden = _hide_keys(shared)
+            notes = [(own[0], ["open", hidden, amounts, [own]]) for own in owns]
+            self._write(notes, ["open", hidden, amounts, owns])
 
     def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
         """Note how many tokens of the answer have come so far, and the price if it is known by now."""
         note = ["grown", charge_id, completion_tokens, _dump_price(price)]
-        self._write([(charge_id, note)], grown=True)
+        self._write([(charge_id, note)], note, grown=True)
 
     def settle_all(self, charges: Sequence[Charge]) -> None:
         """Note what requests cost, in place of what was noted before."""
-        self._write([(each[0], ["settled", each]) for each in dump_charges(charges)])
+        notes = [["settled", own, _hide_keys(shared)] for own, shared in map(_split, charges)]
+        self._write([(note[1][0], note) for note in notes], *notes)
 
     def close_all(self, charge_ids: Iterable[str]) -> None:
         """Forget requests; with the last one the file is emptied."""
@@ -78,7 +87,8 @@ class Journal:
             elif known:
                 os.ftruncate(get_own_file(self._folder), 0)
 
-    def _write(self, notes: Sequence[tuple[str, list[Any]]], *, grown: bool = False) -> None:
+    def _write(self, notes: Sequence[tuple[str, list[Any]]], *lines: list[Any], grown: bool = False) -> None:
+        """Remember the note of each request, and write `lines`, which say the same together."""
         # A journal that cannot be written costs no answer: it only serves after the death of this process.
         with self._lock, suppress(OSError):
             if self.lost:
@@ -86,7 +96,7 @@ class Journal:
             for charge_id, note in notes:
                 before = self._open.get(charge_id, [])[:1] if grown else []
                 self._open[charge_id] = [*before, note]
-            self._append([note for _, note in notes])
+            self._append(lines)
 
     def _append(self, notes: Sequence[list[Any]]) -> None:
         file = get_own_file(self._folder)
@@ -122,12 +132,13 @@ def read_journal(descriptor: int) -> list[Charge]:
         with suppress(ValueError, TypeError, LookupError, OverflowError, RecursionError):
             kind, *values = note
             if kind == "open":
-                dumped, price = values
-                charge = read_charge(dumped)
-                prices[charge.id] = _read_price(price)
-                charges[charge.id] = charge
+                shared, price, owns = values
+                for own in owns:
+                    charge = _read_charge(own, shared)
+                    prices[charge.id] = _read_price(price)
+                    charges[charge.id] = charge
             elif kind == "settled":
-                charge = read_charge(*values)
+                charge = _read_charge(*values)
                 charges[charge.id] = charge
                 prices.pop(charge.id, None)
             elif kind == "grown" and values[0] in prices:
@@ -169,45 +180,34 @@ def _read_price(amounts: list[Any] | None) -> Price | None:
     return Price(read_count(prompt), read_count(output), None if cached is None else read_count(cached))
 
 
-def dump_charges(charges: Sequence[Charge]) -> list[list[Any]]:
-    """Return charges as what JSON can hold, without keys; each begins with its ID."""
-    # One search for keys in the texts of all; written out, as it is done for each request of a table.
-    texts = iter(hide_keys_in([text for each in charges for text in _list_texts(each)]))
-    return [
-        [
-            each.id,
-            (each.time - _EPOCH) // _MICROSECOND,
-            *islice(texts, len(_TEXTS)),
-            each.usage.prompt_tokens,
-            each.usage.completion_tokens,
-            each.usage.reasoning_tokens,
-            each.usage.cached_tokens,
-            each.usage.estimated,
-            each.cost.nano,
-            each.cost.estimated,
-            each.demo,
-        ]
-        for each in charges
-    ]
-
-
-def _list_texts(charge: Charge) -> tuple[str, ...]:
+def _split(charge: Charge) -> tuple[_Own, _Shared]:
+    """Return the values of a charge as JSON can hold them: its ID and others, and what many have alike."""
+    usage, cost = charge.usage, charge.cost
+    own = charge.id, (charge.time - _EPOCH) // _MICROSECOND, usage.prompt_tokens
     where_asked = charge.model, charge.conversation, charge.host, charge.notebook
-    return *where_asked, charge.finish_reason, charge.answered_by
+    texts = *where_asked, charge.finish_reason, charge.answered_by
+    counts = usage.completion_tokens, usage.reasoning_tokens, usage.cached_tokens
+    return own, (*texts, *counts, usage.estimated, cost.nano, cost.estimated, charge.demo)
 
 
-def read_charge(values: Sequence[Any]) -> Charge:
+def _hide_keys(shared: _Shared) -> list[Any]:
+    """Return the same values without keys in their texts."""
+    return [*hide_keys_in(shared[: len(_TEXTS)]), *shared[len(_TEXTS) :]]
+
+
+def _read_charge(own: Sequence[Any], shared: Sequence[Any]) -> Charge:
     """Return the charge of these values; raises ValueError, TypeError or OverflowError for others."""
-    charge_id, time, *texts = values[: 2 + len(_TEXTS)]
-    *counts, usage_estimated, nano, cost_estimated, demo = values[2 + len(_TEXTS) :]
+    charge_id, time, prompt = own
+    texts = shared[: len(_TEXTS)]
+    *counts, usage_estimated, nano, cost_estimated, demo = shared[len(_TEXTS) :]
     if not all(isinstance(each, str) for each in (charge_id, *texts)) or not charge_id:
         raise ValueError("not the values of a charge")
-    prompt, completion, reasoning, cached = map(read_count, counts)
+    completion, reasoning, cached = map(read_count, counts)
     return Charge(
         **dict(zip(_TEXTS, texts, strict=True)),
         id=charge_id,
         time=(_EPOCH + read_count(time) * _MICROSECOND).astimezone(),
-        usage=Usage(prompt, completion, reasoning, cached, bool(usage_estimated)),
+        usage=Usage(read_count(prompt), completion, reasoning, cached, bool(usage_estimated)),
         cost=Cost(None if nano is None else read_count(nano), bool(cost_estimated)),
         demo=bool(demo),
     )

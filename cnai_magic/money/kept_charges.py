@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from ..api.token_usage import Usage
-from ..redaction import hide_keys_in
 from .cost import Charge, Cost
 from .journal import read_count
 
@@ -36,7 +35,10 @@ def find_name(charge_id: str) -> str:
 
 
 def dump_charges(charges: Iterable[Charge]) -> str:
-    """Return what was not known of the charges of a request before its answer, as the text that is kept."""
+    """Return what was not known of the charges of a request before its answer, as the text that is kept.
+
+    It may hold keys, which are for the caller to hide: many texts are searched as fast as one.
+    """
     return f"[{', '.join(map(_dump, charges))}]"
 
 
@@ -59,19 +61,18 @@ def replace_lost(charges: Iterable[Charge], ledger_path: Path) -> list[Charge]:
 
 
 # Nearly all say the same, and to write JSON costs as much as all else that is kept of a charge.
-_write_text = lru_cache(64)(json.dumps)
+_write_text = lru_cache(64)(json.JSONEncoder(ensure_ascii=False).encode)
 
 
 def _dump(charge: Charge) -> str:
     """Return what is kept of a charge as JSON."""
     usage, cost = charge.usage, charge.cost
-    finish_reason, answered_by = hide_keys_in((charge.finish_reason, charge.answered_by))
     nano = "null" if cost.nano is None else cost.nano
     counts = (
         f"{usage.prompt_tokens}, {usage.completion_tokens}, {usage.reasoning_tokens}, {usage.cached_tokens}"
     )
     return (
-        f'["{charge.id}", {_write_text(finish_reason)}, {_write_text(answered_by)}, {counts}, '
+        f'["{charge.id}", {_write_text(charge.finish_reason)}, {_write_text(charge.answered_by)}, {counts}, '
         f"{usage.estimated:d}, {nano}, {cost.estimated:d}]"
     )
 

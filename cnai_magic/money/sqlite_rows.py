@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -90,11 +91,11 @@ def to_rows(charges: Iterable[tuple[Charge, str]]) -> Iterator[tuple[object, ...
     texts = iter(hidden if all(map(str.isascii, hidden)) else map(to_value, hidden))
     for charge, day in given:
         usage, cost = charge.usage, charge.cost
-        local = charge.time.astimezone()
+        milliseconds = (charge.time - _EPOCH) // _MILLISECOND
         yield (
             to_value(charge.id),
-            (local - _EPOCH) // _MILLISECOND,
-            day or local.date().isoformat(),
+            milliseconds,
+            day or _find_local_day(milliseconds // 1000),
             *islice(texts, 6),
             int(charge.demo),
             usage.prompt_tokens,
@@ -105,6 +106,12 @@ def to_rows(charges: Iterable[tuple[Charge, str]]) -> Iterator[tuple[object, ...
             cost.nano,
             int(cost.estimated),
         )
+
+
+@lru_cache(64)
+def _find_local_day(seconds: int) -> str:
+    """Return the day at so many seconds since 1970; very many charges may be of the same second."""
+    return (_EPOCH + timedelta(seconds=seconds)).astimezone().date().isoformat()
 
 
 def _list_texts(charge: Charge) -> tuple[str, str, str, str, str, str]:

@@ -186,19 +186,20 @@ class RequestCharges:
     def _make_charge(
         self, number: int, usage: Usage, cost: Cost, finish_reason: str, answered_by: str = ""
     ) -> Charge:
-        question = self._question
+        question, options = self._question, self._question.options
+        # By position: by name it takes more than twice as long, and there are two for each row.
         return Charge(
-            model=self._request.model,
-            conversation=question.options.charged_as if question.options.once else question.conversation.name,
-            usage=usage,
-            cost=cost,
-            demo=question.demo,
-            id=self._name_post(number),
-            time=self._started,
-            host=question.host,
-            notebook=self._notebook,
-            finish_reason=finish_reason,
-            answered_by=answered_by,
+            self._request.model,
+            options.charged_as if options.once else question.conversation.name,
+            usage,
+            cost,
+            self._started,
+            question.demo,
+            self._name_post(number),
+            question.host,
+            self._notebook,
+            finish_reason,
+            answered_by,
         )
 
     def _name_post(self, number: int) -> str:

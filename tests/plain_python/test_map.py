@@ -136,7 +136,7 @@ def test_a_claim_that_a_batch_of_this_process_left_behind_is_void(
         kept = sqlite3.connect(folder / "ledger-rows.sqlite3")
         with closing(kept), kept:
             (own,) = [each.name for each in folder.glob("*-owners/*")]
-            kept.execute("INSERT INTO claims SELECT key, 'a batch', ? FROM row_answers", (own,))
+            kept.execute("INSERT INTO claimed SELECT 'a batch', ?, key FROM row_answers", (own,))
             kept.execute("DELETE FROM row_answers")
         assert session.map(["a"])[0].answer == "A"
     assert gateway.asked["a"] == 2

@@ -51,8 +51,8 @@ def _build_row(
         answer.usage if first else Usage(),
         answer.cost if first else Cost(0),
         error,
-        model=answer.model,
-        finish_reason=answer.finish_reason,
-        seconds=answer.seconds,
+        answer.model,
+        answer.finish_reason,
+        answer.seconds,
         demo=plan.question.demo,
     )

@@ -100,7 +100,7 @@ def _build_answers(session: RowSession, plan: RowPlan, saved: SavedRows, judge: 
 
     found = (saved.answers[key.hex()] for key in plan.keys)
     rows = [
-        replace(row, score=each.score, reason=each.reason)
+        row._replace(score=each.score, reason=each.reason)
         for row, each in zip(build_rows(plan, find), found, strict=True)
     ]
     labels = getattr(plan.rows, "labels", None)

@@ -130,7 +130,7 @@ class RowBatch:
         while missing:
             taken = self._store.claim(missing)
             # After the claim: no other batch answers what is claimed, and what was answered before is here.
-            self._found |= self._store.read(missing)
+            self._found |= self._store.read_new(missing)
             missing = [key for key in missing if key not in self._found]
             own = [key for key in missing if key not in taken]
             self._progress.elsewhere = len(missing) - len(own)

@@ -13,6 +13,7 @@ from ...money.cost import Cost
 from ...next_steps import NextStep
 from ...notebook.files import find_folder
 from ..question import Question, check_prompt
+from .row_store import KEY_SIZE
 
 __all__ = ["RowPlan"]
 
@@ -47,7 +48,7 @@ class RowPlan:
                 raise
             found = same.copy()
             found.update(prompt.encode())
-            key = found.digest()[:16]
+            key = found.digest()[:KEY_SIZE]
             place = self.first.setdefault(key, place)
             self.keys.append(self.keys[place] if place < len(self.keys) else key)
 

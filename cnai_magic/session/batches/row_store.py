@@ -25,7 +25,10 @@ from ...money.kept_charges import dump_charges, find_answers_path, find_name
 from ...money.ledger import Ledger
 from ...redaction import hide_keys_in, replace_surrogates
 
-__all__ = ["KeptAnswer", "RowStore"]
+__all__ = ["KEY_SIZE", "KeptAnswer", "RowStore"]
+
+KEY_SIZE = 16
+"""Bytes of the hash of what is asked, by which its answer is kept."""
 
 _Found = TypeVar("_Found")
 
@@ -37,12 +40,13 @@ _COLUMNS = (
     "text, reasoning, model, finish_reason, note, seconds, prompt, completion, reasoned, cached, estimated, "
     "nano, cost_estimated, local"
 )
-# So many of them, at the beginning, are texts.
-_TEXTS = 5
+# So many of them, at the beginning, are texts; and one is before them.
+_TEXTS = 1 + 5
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS row_answers (key BLOB NOT NULL PRIMARY KEY, time INTEGER NOT NULL, "
     f"name TEXT NOT NULL, charges TEXT NOT NULL, {_COLUMNS})",
-    "CREATE TABLE IF NOT EXISTS claims (key BLOB NOT NULL PRIMARY KEY, batch TEXT, owner TEXT) WITHOUT ROWID",
+    # The keys that a batch claims are in one value, one after another.
+    "CREATE TABLE IF NOT EXISTS claimed (batch TEXT NOT NULL PRIMARY KEY, owner TEXT, keys BLOB)",
 )
 # Answers are added in the order of time: so only those that are removed are looked at, however many stay.
 _REMOVE_OLD = (
@@ -82,12 +86,22 @@ class RowStore:
         self._batch = uuid4().hex
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        # Of the file, as SQLite counts it: it changes with whatever another connection writes.
+        self._version: tuple[int] | None = None
 
     def read(self, keys: Sequence[bytes]) -> dict[bytes, KeptAnswer]:
         """Return the answers that are kept, by their keys."""
+        self._version = None
+        return self.read_new(keys)
+
+    def read_new(self, keys: Sequence[bytes]) -> dict[bytes, KeptAnswer]:
+        """Return the answers that are kept, none if nobody else kept one since these keys were read."""
 
         def work(connection: sqlite3.Connection) -> dict[bytes, KeptAnswer]:
-            found = {}
+            found: dict[bytes, KeptAnswer] = {}
+            former, self._version = self._version, connection.execute("PRAGMA data_version").fetchone()
+            if self._version == former:
+                return found
             for marks, some in _split(keys):
                 query = f"SELECT key, {_COLUMNS} FROM row_answers WHERE key IN ({marks})"
                 for key, *row in connection.execute(query, some):
@@ -102,13 +116,15 @@ class RowStore:
         now = int(time.time())
         marks = ", ".join("?" * (4 + len(_COLUMNS.split(","))))
         # One search for keys in the texts of all.
-        given = [text for _, answer, _ in answers for text in _list_texts(answer)]
+        given = [
+            text for _, answer, charges in answers for text in (dump_charges(charges), *_list_texts(answer))
+        ]
         if not all(map(str.isascii, given)):
             given = list(map(replace_surrogates, given))
         texts = iter(hide_keys_in(given))
         rows = [
             (
-                *(key, now, find_name(charges[-1].id), dump_charges(charges)),
+                *(key, now, find_name(charges[-1].id)),
                 *islice(texts, _TEXTS),
                 *_list_facts(answer),
             )
@@ -140,23 +156,22 @@ class RowStore:
         _asking.add(self._batch)
 
         def work(connection: sqlite3.Connection) -> set[bytes]:
-            self._remove_dead(connection, owner)
-            rows = ((key, self._batch, owner) for key in keys)
-            claimed = connection.executemany("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", rows)
             taken: set[bytes] = set()
-            if claimed.rowcount == len(keys):
-                return taken  # nobody had one of them
-            for marks, some in _split(keys):
-                query = f"SELECT key FROM claims WHERE key IN ({marks}) AND batch != ?"
-                taken |= {key for (key,) in connection.execute(query, (*some, self._batch))}
-            return taken
+            for batch, asked_by, joined in connection.execute("SELECT * FROM claimed").fetchall():
+                if batch == self._batch or not self._lives(batch, asked_by, owner):
+                    connection.execute("DELETE FROM claimed WHERE batch = ?", (batch,))
+                else:
+                    taken.update(_split_keys(joined))
+            own = b"".join([key for key in keys if key not in taken])
+            connection.execute("INSERT INTO claimed VALUES (?, ?, ?)", (self._batch, owner, own))
+            return taken.intersection(keys)
 
         return self._run(work) or set()
 
     def release(self) -> None:
         """End all claims of this batch."""
         _asking.discard(self._batch)
-        query = "DELETE FROM claims WHERE batch = ?"
+        query = "DELETE FROM claimed WHERE batch = ?"
         self._run(lambda connection: connection.execute(query, (self._batch,)))
 
     def close(self) -> None:
@@ -176,11 +191,9 @@ class RowStore:
         except (LedgerError, OSError):
             return ""
 
-    def _remove_dead(self, connection: sqlite3.Connection, own: str) -> None:
+    def _lives(self, batch: str, owner: str, own: str) -> bool:
         assert self._ledger is not None, "there are claims only with a ledger"
-        for owner, batch in connection.execute("SELECT DISTINCT owner, batch FROM claims").fetchall():
-            if batch not in _asking if owner == own else not self._ledger.day.has_owner(owner):
-                connection.execute("DELETE FROM claims WHERE batch = ?", (batch,))
+        return batch in _asking if owner == own else self._ledger.day.has_owner(owner)
 
     # -- the file ---------------------------------------------------------------------------------
 
@@ -203,6 +216,13 @@ class RowStore:
                     "asked for again."
                 )
                 return None
+
+
+def _split_keys(joined: object) -> Iterator[bytes]:
+    """Yield the keys that are in one value."""
+    if isinstance(joined, bytes):  # else by something else
+        for start in range(0, len(joined), KEY_SIZE):
+            yield joined[start : start + KEY_SIZE]
 
 
 def _split(keys: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
