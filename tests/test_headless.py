@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -12,13 +10,30 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from tests.forked_kernels.process import start_python
 from tests.notebooks import FrontEnd, new_notebook
 
-COMMANDS = {
-    "jupyter execute": ["-m", "jupyter", "execute", "--output={out}", "{source}"],
-    "papermill": ["-m", "papermill", "--no-progress-bar", "{source}", "{out}"],
-    "nbconvert": ["-m", "jupyter", "nbconvert", "--to=notebook", "--execute", "--output={out}", "{source}"],
+# What the command runs, and its arguments.
+_PROGRAMS = {
+    "jupyter execute": ("from nbclient.cli import main", ["--output={out}", "{source}"]),
+    "papermill": (
+        "from papermill.__main__ import papermill as main",
+        ["--no-progress-bar", "{source}", "{out}"],
+    ),
+    "nbconvert": (
+        "from nbconvert.nbconvertapp import main",
+        ["--to=notebook", "--execute", "--output={out}", "{source}"],
+    ),
 }
+
+
+def run_program(name: str, source: Path, out: Path) -> tuple[int | None, str]:
+    """Run a notebook by one of the programs; return its exit code and what it wrote to stderr."""
+    code, arguments = _PROGRAMS[name]
+    given = [each.format(source=source, out=out) for each in arguments]
+    with start_python(f"{code}\nmain()", *given, piped=False) as process:
+        _, errors = process.communicate(timeout=120)
+    return process.returncode, errors
 
 
 # A notebook that is a test of a prompt: the cell fails where too few of the answers are as expected.
@@ -34,16 +49,15 @@ def run(name: str, notebook: NotebookNode, folder: Path, *, fails: str = "") -> 
     """
     source, out = folder / "in.ipynb", folder / "out.ipynb"
     nbformat.write(notebook, source)
-    command = [part.format(source=source, out=out) for part in COMMANDS[name]]
-    ran = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
-    assert (ran.returncode != 0, fails in ran.stderr) == (bool(fails), True), ran.stderr
+    code, errors = run_program(name, source, out)
+    assert (code != 0, fails in errors) == (bool(fails), True), errors
     notebook = nbformat.read(out, as_version=4)
     nbformat.validate(notebook)
     assert "widgets" not in notebook.metadata
     return notebook
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", _PROGRAMS)
 def test_a_headless_run_leaves_the_final_output_only(name: str, tmp_path: Path) -> None:
     test = TEST_OF_A_PROMPT.format(share=0.5)
     cells = ("%load_ext cnai_magic", test, "%%cnai\nWhat is 12 * 12?", "%%cnai\nAnd times 3?")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 
 import pexpect
 import pytest
 
+from tests.forked_kernels.process import forked_command
+
 
 @pytest.fixture
 def terminal() -> Iterator[pexpect.spawn]:
     environment = {**os.environ, "TERM": "dumb", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    command = forked_command(
+        "from IPython import start_ipython; start_ipython()",
+        *("--simple-prompt", "--no-banner", "--colors=NoColor"),
+    )
     child = pexpect.spawn(
-        sys.executable,
-        ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"],
+        command[0],
+        command[1:],
         env=environment,
         encoding="utf-8",
         timeout=60,

@@ -19,12 +19,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["SOCKET", "forked_kernels"]
+__all__ = ["CLIENT", "SOCKET", "forked_kernels"]
 
 SOCKET = "socket"
 """Where the process that forks is reached, in its folder."""
 
 _HERE = Path(__file__).parent
+CLIENT = _HERE / "client.py"
 
 
 @contextmanager
@@ -48,11 +49,12 @@ def forked_kernels(kind: str = "python3", **environment: str) -> Iterator[Path]:
                 command,
                 stdin=subprocess.PIPE,
                 pass_fds=[listener.fileno()],
-                env={**os.environ, **environment},
+                # Where jedi, once it is imported, keeps for all kernels what it has parsed for one.
+                env={**os.environ, "XDG_CACHE_HOME": name, **environment},
                 start_new_session=True,
             )
         with process:
-            argv = [sys.executable, "-I", "-S", str(_HERE / "client.py"), address, "-f", "{connection_file}"]
+            argv = [sys.executable, "-I", "-S", str(CLIENT), address, "-f", "{connection_file}"]
             kernel = folder / "kernels" / kind / "kernel.json"
             kernel.parent.mkdir(parents=True)
             kernel.write_text(json.dumps({"argv": argv, "display_name": kind, "language": "python"}))

@@ -13,9 +13,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from . import SOCKET
+from . import CLIENT, SOCKET
 
-__all__ = ["ForkedProcess", "Process", "start_python"]
+__all__ = ["ForkedProcess", "Process", "forked_command", "start_python"]
 
 
 def start_python(
@@ -38,6 +38,13 @@ def start_python(
         encoding="utf-8",
         env=clean,
     )
+
+
+def forked_command(code: str, *arguments: str) -> list[str]:
+    """Return the command of a process that stands for one that runs `code`, with the same files."""
+    address = Path(os.environ["FORKED_KERNELS"], SOCKET)
+    options = ["-I", "-S", str(CLIENT), str(address)] if address.exists() else []
+    return [sys.executable, *options, "-c", code, *arguments]
 
 
 class ForkedProcess:

@@ -27,7 +27,7 @@ _MODULES = (
     *("ipykernel.debugger", "ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell", "sqlite3"),
     *("IPython.core.completerlib", "IPython.core.debugger", "IPython.extensions.storemagic"),
     *("IPython.core.logger", "IPython.core.magics", "IPython.core.oinspect", "zmq.utils.garbage"),
-    *("faulthandler", "psutil", "pygments.formatters.terminal256", "stack_data"),
+    *("faulthandler", "jedi", "psutil", "pygments.formatters.terminal256", "stack_data"),
     *("tornado.platform.asyncio", "tornado.queues"),
     *("aiohttp.web", "jsonschema", "keyring", "nbformat", "psygnal", "requests", "sseclient"),
 )
@@ -156,9 +156,9 @@ def _run_code(code: str, *arguments: str) -> None:
 def _run_kernel(*arguments: str) -> None:
     from ipykernel import kernelapp
 
-    # No test looks at the history of IPython, which would be written for each cell that runs.
+    # For each cell that runs, the history of IPython would be written, and lines for a log that nobody sees.
     sys.argv[:] = ["ipykernel_launcher", "--HistoryManager.enabled=False", *arguments]
-    kernelapp.launch_new_instance()
+    kernelapp.launch_new_instance(logging_config={"loggers": {"IPKernelApp": {"level": "WARNING"}}})
 
 
 @atexit.register

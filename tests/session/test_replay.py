@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -34,7 +32,7 @@ from tests.kernels import Kernel, running_kernel
 from tests.notebooks import FrontEnd, code, new_notebook
 from tests.options import options_of
 from tests.servers import KEY, ScriptedServer, sse
-from tests.test_headless import COMMANDS
+from tests.test_headless import run_program
 
 # -- which answer -------------------------------------------------------------------------------
 
@@ -379,9 +377,8 @@ def test_a_lesson_is_replayed_by_programs(
     if name == "papermill":
         # Its kernel runs in the folder in which papermill was called.
         monkeypatch.setenv("CNAI_NOTEBOOK", str(source))
-    command = [part.format(source=source, out=out) for part in COMMANDS[name]]
-    ran = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
-    assert ran.returncode == 0, ran.stderr
+    code, errors = run_program(name, source, out)
+    assert code == 0, errors
     check_replayed(nbformat.read(out, as_version=4), recorded)
 
 
