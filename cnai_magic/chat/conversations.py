@@ -106,9 +106,9 @@ class Conversations:
         """Return the conversation in which a question is asked: the one of its turn, if it has one.
 
         Where a fork of that one is in use, made after the cell had its turn, the question is asked in the
-        fork. Without a turn it is asked in the conversation in use.
+        fork. Without a turn it is asked in the conversation in use; so it is in a cell that shows nothing.
         """
-        if len(self._named) == 1:
+        if len(self._named) == 1 or position.cell in self.document.without_output:
             return self.in_use
         holding = [each for each in self if _find_asked(each.turns, position)]
         holding = holding or [each for each in self if _find_asked(each.set_aside, position)]

@@ -48,10 +48,14 @@ class _Notebook:
 
 
 class _Run(NamedTuple):
-    """The last run of a cell: the `page` that asked for it ("" if unknown), and when it ended (seconds)."""
+    """The last run of a cell: the `page` that asked for it ("" if unknown), and when it ended (seconds).
+
+    `former_ended` is when the run before it ended.
+    """
 
     page: str
     ended: float
+    former_ended: float = -math.inf
 
 
 class Documents:
@@ -77,7 +81,10 @@ class Documents:
         """Note that a cell runs, which a page has asked for."""
         self._before.setdefault(cell, self._last)
         self._last = cell
-        self._runs[cell] = _Run(page, math.inf)
+        # It is noted again, before each question of a run.
+        former = self._runs.get(cell, _Run(page, -math.inf))
+        ended = former.ended if former.ended < math.inf else former.former_ended
+        self._runs[cell] = _Run(page, math.inf, ended)
 
     def note_end(self, cell: str, now: float) -> None:
         """Note that the run of a cell has ended `now` (in seconds)."""
@@ -154,7 +161,9 @@ class Documents:
         told, told_recorded = notebook.without_output, notebook.recorded
         if saved_at > notebook.sent_at and saved_at != notebook.saved_at:
             told_recorded = recorded or {}
-            told = frozenset(each for each in without_output if self._is_seen(each, saved_at))
+            told = frozenset(
+                each for each in without_output if self._is_seen(each, saved_at, running=running)
+            )
             told -= {running} if was_asked else set()
             notebook.saved_at = saved_at
         is_known = self._note_outputs(notebook, told, told_recorded, running)
@@ -197,10 +206,18 @@ class Documents:
             notebook.held.update(unknown)
         self._rebuild(self.document.source or "file")
 
-    def _is_seen(self, cell: str, seen_at: float | None, page: str | None = None) -> bool:
-        """Tell whether what was seen then, or is known to a page, tells what the last run of a cell shows."""
+    def _is_seen(
+        self, cell: str, seen_at: float | None, page: str | None = None, running: str | None = None
+    ) -> bool:
+        """Tell whether what was seen then, or is known to a page, tells what the last run of a cell shows.
+
+        Of the cell that is running now, it is the run before.
+        """
         run = self._runs.get(cell)
-        return run is None or run.page == page or run.ended < (math.inf if seen_at is None else seen_at)
+        if run is None or run.page == page:
+            return True
+        ended = run.former_ended if cell == running else run.ended
+        return ended < (math.inf if seen_at is None else seen_at)
 
     def _note_outputs(
         self,
