@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import Phase, given
-from hypothesis import strategies as st
+from hypothesis import Phase, example, given
 from IPython.core.interactiveshell import InteractiveShell
 
 from cnai_magic.chat.order import CellPosition
@@ -23,7 +22,7 @@ from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
 from tests.edited_notebook import Cell, EditedNotebook
-from tests.properties import random_examples
+from tests.properties import random_examples, random_steps
 from tests.servers import KEY, ScriptedServer, sse
 
 
@@ -62,8 +61,9 @@ KINDS = [
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
     *("copy, delete", "copy, delete", "copy, delete", "capture", "compare", "compare"),
 ]
-_NUMBER = st.integers(min_value=0, max_value=99)
-_STEPS = st.lists(st.tuples(st.sampled_from(KINDS), _NUMBER, _NUMBER), min_size=6, max_size=20)
+_STEPS = random_steps(
+    lambda chance: (chance.choice(KINDS), chance.randrange(100), chance.randrange(100)), 6, 20
+)
 
 
 class Walk:
@@ -223,15 +223,16 @@ def test_a_copied_answer_stands_for_one_whose_cell_is_gone(
         server.requests.clear()
 
 
-@random_examples(40, phases=[Phase.generate])
+@random_examples(20, phases=[Phase.explicit, Phase.generate])
 @given(_STEPS)
+@example([("ask", 0, 0), ("command", 56, 1), ("clear", 1, 0), ("command", 66, 0)])
 def test_what_the_page_tells_and_what_the_file_holds_are_the_same(
     server: ScriptedServer, path: Path, steps: list[tuple[str, int, int]]
 ) -> None:
     walk(server, path, "page", steps)
 
 
-@random_examples(40, phases=[Phase.generate])
+@random_examples(20, phases=[Phase.generate])
 @given(_STEPS)
 def test_without_a_page_the_file_tells_all(
     server: ScriptedServer, path: Path, steps: list[tuple[str, int, int]]
