@@ -27,11 +27,15 @@ _CLEAR = """async () => {
 EXTENSION = "/extensions/cnai-magic/"
 """What stands in the addresses of our extension's scripts."""
 
-# Without the launcher that came when the notebook before was closed, and panels that it had open. Notebook 7
-# would open a tab of the browser where nothing is said of the place.
+# Without what is open, the launcher that comes then, and panels. Notebook 7 holds one notebook, and opens a
+# tab of the browser where nothing is said of the place.
 _OPEN = """async path => {
+  const close = kept => {
+    for (const widget of [...jupyterapp.shell.widgets('main')]) if (widget !== kept) widget.dispose();
+  };
+  close();
   const opened = await jupyterapp.commands.execute('docmanager:open', { path, options: { ref: '_noref' } });
-  for (const widget of [...jupyterapp.shell.widgets('main')]) if (widget !== opened) widget.dispose();
+  close(opened);
   jupyterapp.shell.collapseLeft();
   jupyterapp.shell.collapseRight();
 }"""
@@ -119,11 +123,13 @@ class NotebookPage:
         """Press the notebook's own Interrupt button."""
         self.command("notebook:interrupt-kernel")
 
-    def new_kernel(self) -> None:
-        """Reload the page with a kernel that knows nothing."""
+    def end_kernel(self) -> None:
+        """End it: the notebook gets a new one when it is opened again."""
         self.page.evaluate("async () => { await jupyterapp.serviceManager.sessions.shutdownAll() }")
-        self.reload()
-        # A cell that is run before the page has its kernel is not run at all, and nothing says so.
+
+    def open_again(self) -> None:
+        """Close the notebook and open what its file holds, in the running application."""
+        self.page.evaluate(_OPEN, self.name)
         self.until_idle()
 
     def restart(self) -> None:

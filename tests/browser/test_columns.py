@@ -83,8 +83,9 @@ def test_columns_stream_at_once_each_with_an_end_of_its_own(
     assert "<img" not in saved.data["text/markdown"]
     assert notebook.page.title() != "1"
 
-    # The table is there after a reload, and after a restart one answer of it is kept by its button.
-    notebook.new_kernel()
+    # The table is there when it is opened again, and in a new kernel one answer of it is kept by its button.
+    notebook.end_kernel()
+    notebook.open_again()
     expect(final.get_by_role("cell", name="<img src=x>", exact=True)).to_be_visible()
     expect(final.locator("details").filter(has_text="Alpha").locator("h2")).to_be_visible()
     expect(final.locator("img")).to_have_count(0)

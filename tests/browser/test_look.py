@@ -119,41 +119,13 @@ def test_a_narrow_page_never_scrolls_sideways(
     notebook.picture(f"{app}-400px-final")
 
 
-def test_stop_is_reached_and_pressed_by_keyboard(
+def test_an_answer_waits_without_motion_is_copied_and_stopped_by_keyboard(
     open_notebook: OpenNotebook, upstream: ScriptedServer
 ) -> None:
-    upstream.reply(stream("One", Gate()))
-    notebook = open_notebook("%%cnai\nCount")
-    notebook.run_all()
-    expect(notebook.live).to_contain_text("One")
-    expect(notebook.live.locator("[aria-live=polite]")).to_have_text("The answer is arriving")
-    notebook.stop_button.focus()
-    notebook.page.keyboard.press("Enter")
-    expect(notebook.final).to_contain_text("stopped")
-
-
-def test_code_is_copied_as_it_stands(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
     gate = Gate()
-    upstream.reply(stream(_SAMPLE, gate))
+    upstream.reply(stream(gate, _SAMPLE, Gate()))
     notebook = open_notebook("%%cnai\nShow")
     notebook.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    notebook.run_all()
-    expect(notebook.live).to_contain_text("Some more text")
-    notebook.live.get_by_role("button", name="Copy the python code").click()
-    notebook.page.wait_for_function(
-        "async code => (await navigator.clipboard.readText()) === code",
-        arg="def answer() -> int:\n    return 42",
-    )
-    gate.open()
-    expect(notebook.final).to_contain_text("Some more text")
-
-
-def test_nothing_moves_where_less_motion_is_wanted(
-    open_notebook: OpenNotebook, upstream: ScriptedServer
-) -> None:
-    gate = Gate()
-    upstream.reply(stream(gate, "Here."))
-    notebook = open_notebook("%%cnai\nWait")
     notebook.page.emulate_media(reduced_motion="reduce")
     notebook.run_all()
     expect(notebook.live).to_contain_text("waiting")
@@ -162,7 +134,16 @@ def test_nothing_moves_where_less_motion_is_wanted(
     notebook.page.emulate_media(reduced_motion="no-preference")
     assert notebook.page.evaluate(moving) == 1
     gate.open()
-    expect(notebook.final).to_contain_text("Here.")
+    expect(notebook.live).to_contain_text("Some more text")
+    expect(notebook.live.locator("[aria-live=polite]")).to_have_text("The answer is arriving")
+    notebook.live.get_by_role("button", name="Copy the python code").click()
+    notebook.page.wait_for_function(
+        "async code => (await navigator.clipboard.readText()) === code",
+        arg="def answer() -> int:\n    return 42",
+    )
+    notebook.stop_button.focus()
+    notebook.page.keyboard.press("Enter")
+    expect(notebook.final).to_contain_text("stopped")
 
 
 def test_tables_fit_a_narrow_page_with_names_on_one_line(

@@ -23,7 +23,7 @@ def _answers(notebook: NotebookPage, cell: int) -> str:
 
 
 def test_a_conversation_goes_on_after_a_restart(
-    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
+    open_notebook: OpenNotebook, upstream: ScriptedServer
 ) -> None:
     for text in ("One.", "Two.", "Three.", "Two again."):
         upstream.reply(sse(text))
@@ -36,7 +36,6 @@ def test_a_conversation_goes_on_after_a_restart(
         "%cnai_chat restore",
         "%cnai_chat show",
         "%%cnai\nFourth?",
-        app=app,
         height=1600,
     )
     expect(notebook.outputs(0)).not_to_contain_text(_HINT)
@@ -61,7 +60,7 @@ def test_a_conversation_goes_on_after_a_restart(
     notebook.run(7)
     shown = _answers(notebook, 7)
     assert [text in shown for text in ("One.", "Two.", "Two again.", "Three.")] == [True, True, False, True]
-    notebook.picture(f"{app}-restored")
+    notebook.picture("lab-restored")
 
     upstream.reply(sse("Four."))
     notebook.run(8)

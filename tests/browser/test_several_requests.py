@@ -36,7 +36,7 @@ def test_rows_are_a_table_that_stays_when_the_notebook_is_opened_again(
     for opened_again in (False, True):
         if opened_again:
             notebook.saved()
-            notebook.reload()
+            notebook.open_again()
         table = notebook.final.locator("table")
         expect(table.locator("th")).to_have_text(["name", "age"])
         expect(table.locator("tbody tr").first.locator("td")).to_have_text(["<b>Ada</b>", "36"])
@@ -60,7 +60,7 @@ def test_calls_of_functions_are_lines_that_unfold(
     for opened_again in (False, True):
         if opened_again:
             notebook.saved()
-            notebook.reload()
+            notebook.open_again()
         line = notebook.final.locator("details")
         expect(line.locator("summary")).to_have_text("mean(values=[1, 2]) → 3 characters · 0.0 s")
         expect(line.locator("pre").first).not_to_be_visible()

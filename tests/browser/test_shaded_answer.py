@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from .conftest import OpenNotebook
 
 
-def test_shading_and_the_probabilities_that_it_tells_outlive_the_page(
+def test_shading_and_the_probabilities_that_it_tells_outlive_the_kernel(
     open_notebook: OpenNotebook,
 ) -> None:
     notebook = open_notebook(
@@ -25,5 +25,6 @@ def test_shading_and_the_probabilities_that_it_tells_outlive_the_page(
 
     check()
     notebook.saved()
-    notebook.new_kernel()
+    notebook.end_kernel()
+    notebook.open_again()
     check()

@@ -63,7 +63,9 @@ def test_text_is_read_before_the_answer_ends_and_stays_as_plain_markdown(
     assert output.metadata.cnai.finish_reason == "stop"
     assert output.metadata.cnai.usage.completion_tokens == 8
 
-    notebook.new_kernel()
+    notebook.end_kernel()
+    notebook.reload()
+    notebook.until_idle()
     expect(notebook.final).to_contain_text("The capital of France is Paris.")
     expect(notebook.page.get_by_text("Error displaying widget")).to_have_count(0)
 
@@ -218,32 +220,26 @@ def test_markdown_display_shows_the_final_output_alone(
     assert notebook.page.evaluate(_COMMS) == 0
 
 
-def test_a_failure_before_the_first_token_leaves_only_the_error(
+def test_a_failure_leaves_the_error_below_the_text_that_came(
     open_notebook: OpenNotebook, upstream: ScriptedServer
 ) -> None:
     upstream.reply(failure(401, "invalid_api_key", "Incorrect API key provided"))
-    notebook = open_notebook("%%cnai\nAnything")
-    notebook.run_all()
-    expect(notebook.outputs(1)).to_contain_text("%cnai_key")
-    expect(notebook.live).to_have_count(0)
-    notebook.picture("lab-error")
-    shown = notebook.outputs(1).locator(".jp-OutputArea-child")
-    visible = [each for each in shown.all() if (box := each.bounding_box()) and box["height"] > 0]
-    assert len(visible) == 1, [each.inner_html() for each in visible]
-
-
-def test_a_failure_in_mid_stream_leaves_the_text_and_the_error(
-    open_notebook: OpenNotebook, upstream: ScriptedServer
-) -> None:
     upstream.reply(
         stream("Half an", http_chunk(event({"error": {"message": "gone", "code": "server_error"}})))[:-4]
     )
-    notebook = open_notebook("%%cnai\nAnything")
-    notebook.run_all()
-    expect(notebook.final).to_contain_text("Half an")
-    expect(notebook.outputs(1)).to_contain_text("gone")
+    notebook = open_notebook("%%cnai\nAnything", "%%cnai\nAnything")
+    # Before the first token there is only the error.
+    notebook.run(0, 1)
+    expect(notebook.outputs(1)).to_contain_text("%cnai_key")
     expect(notebook.live).to_have_count(0)
-    notebook.picture("lab-error-in-mid-stream")
+    shown = notebook.outputs(1).locator(".jp-OutputArea-child")
+    visible = [each for each in shown.all() if (box := each.bounding_box()) and box["height"] > 0]
+    assert len(visible) == 1, [each.inner_html() for each in visible]
+    notebook.run(2)
+    expect(notebook.final).to_contain_text("Half an")
+    expect(notebook.outputs(2)).to_contain_text("gone")
+    expect(notebook.live).to_have_count(0)
+    notebook.picture("lab-errors")
 
 
 def test_the_page_does_not_jump_when_the_final_markdown_takes_over(

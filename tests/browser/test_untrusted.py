@@ -12,7 +12,7 @@ from tests.servers import ScriptedServer
 from tests.xss_corpus import NAMED
 
 from .answers import Gate, stream, thought
-from .conftest import OpenNotebook
+from .conftest import FreePages, OpenNotebook
 from .pages import NotebookPage
 
 # Attributes and addresses are looked at in all elements; what may stand there is another matter for the
@@ -167,7 +167,7 @@ _FORGED = [
 
 
 def test_forged_facts_of_an_answer_show_nothing_harmful_and_run_nothing(
-    open_notebook: OpenNotebook, context: BrowserContext
+    open_notebook: OpenNotebook, free_pages: FreePages
 ) -> None:
     about = {"footer": _SCRIPT, "text": f"```python\n{_CODE}\n```", "cell": _SCRIPT}
     notebook = new_notebook("1", "%%cnai\nTry")
@@ -178,7 +178,8 @@ def test_forged_facts_of_an_answer_show_nothing_harmful_and_run_nothing(
         notebook.cells[1].outputs.append(output)
     known = open_notebook("%%cnai\nTry")
     known.server.write("forged.ipynb", notebook)
-    page, sent = context.new_page(), list[bytes | str]()
+    page, sent = free_pages.take("lab"), list[bytes | str]()
+    page.bring_to_front()
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     forged = NotebookPage(known.server, page, "forged.ipynb")
     rows = forged.outputs(1).locator(".cnai-row")
