@@ -39,7 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if _FORKED not in os.environ:
         stack = ExitStack()
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv(_FORKED, str(stack.enter_context(forked_kernels(LC_ALL=_ENGLISH))))
+        folder = stack.enter_context(forked_kernels(LC_ALL=_ENGLISH))
+        patch.setenv(_FORKED, str(folder))
+        # Where matplotlib keeps which fonts it has found: in each new home it would look for them again.
+        patch.setenv("MPLCONFIGDIR", str(folder / "matplotlib"))
         config.add_cleanup(stack.close)
 
 

@@ -66,6 +66,7 @@ def _fill_caches() -> None:
     """Read tables, compile patterns and train the model, as each kernel would at its first questions."""
     from cnai_magic import demo
     from cnai_magic.api.model_facts import ModelFacts, complete_facts
+    from cnai_magic.api.vendor_errors import read_response_error
     from cnai_magic.api.vendors import find_vendor
     from cnai_magic.chat.markdown import write_markdown
     from cnai_magic.money.price import PriceList
@@ -73,6 +74,7 @@ def _fill_caches() -> None:
     find_vendor("")
     complete_facts("", ModelFacts())
     PriceList().find("", "")
+    read_response_error(500, '{"error": "?"}')
     for model in ("demo-guide", "demo-ngram"):
         request = demo.DemoRequest(model, (demo.DemoMessage("user", "Who?"),))
         write_markdown("".join(chunk.text for chunk in demo.answer(request)))
