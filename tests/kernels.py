@@ -23,19 +23,6 @@ PATIENCE = 60
 """Seconds after which a test that hangs fails."""
 
 
-_FORGET = (
-    "%unload_ext cnai_magic",
-    """\
-import sys
-for name in [each for each in sys.modules if each.partition(".")[0] == "cnai_magic"]:
-    del sys.modules[name]
-for name in ("last_exc", "last_type", "last_value", "last_traceback"):
-    vars(sys).pop(name, None)""",
-    "%reset -f",
-    "%load_ext cnai_magic",
-)
-
-
 @dataclass
 class Ran:
     """What one execution did: its iopub messages, and its reply."""
@@ -167,12 +154,6 @@ class Kernel:
         found = ran.reply["user_expressions"]["cnai"]
         assert found["status"] == "ok", found
         return found["data"]["application/json"], ran
-
-    def forget(self) -> None:
-        """Take all away that was asked, loaded of the package or defined; a new kernel takes far longer."""
-        for code in _FORGET:
-            ran = self.run(code)
-            assert not ran.error, ran.error
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression, by way of its repr."""

@@ -20,17 +20,10 @@ def server() -> Iterator[ScriptedServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def shared_kernel(tmp_path_factory: pytest.TempPathFactory, server: ScriptedServer) -> Iterator[Kernel]:
-    folder = tmp_path_factory.mktemp("kernel")
-    with running_kernel(folder, **settings(folder, server)) as kernel:
-        yield kernel
-
-
 @pytest.fixture
-def kernel(shared_kernel: Kernel) -> Kernel:
-    shared_kernel.forget()
-    return shared_kernel
+def kernel(tmp_path: Path, server: ScriptedServer) -> Iterator[Kernel]:
+    with running_kernel(tmp_path, **settings(tmp_path, server)) as kernel:
+        yield kernel
 
 
 def settings(folder: Path, server: ScriptedServer) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,19 +26,10 @@ def server(shared_server: ScriptedServer) -> ScriptedServer:
     return shared_server
 
 
-@pytest.fixture(scope="module")
-def shared_kernel(
-    tmp_path_factory: pytest.TempPathFactory, shared_server: ScriptedServer
-) -> Iterator[Kernel]:
-    folder = tmp_path_factory.mktemp("kernel")
-    with running_kernel(folder, CNAI_BASE_URL=shared_server.base_url, CNAI_MODEL="some-model") as kernel:
-        yield kernel
-
-
 @pytest.fixture
-def kernel(shared_kernel: Kernel) -> Kernel:
-    shared_kernel.forget()
-    return shared_kernel
+def kernel(tmp_path: Path, shared_server: ScriptedServer) -> Iterator[Kernel]:
+    with running_kernel(tmp_path, CNAI_BASE_URL=shared_server.base_url, CNAI_MODEL="some-model") as kernel:
+        yield kernel
 
 
 def question(server: ScriptedServer) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,34 +24,23 @@ def server(shared_server: ScriptedServer) -> ScriptedServer:
     return shared_server
 
 
-@pytest.fixture(scope="module")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("lessons") / "lesson"
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of the notebook, empty."""
+    folder = tmp_path / "lesson"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
-def folder(shared_folder: Path) -> Path:
-    """The folder of the notebook, empty."""
-    shutil.rmtree(shared_folder, ignore_errors=True)
-    shared_folder.mkdir()
-    return shared_folder
-
-
-@pytest.fixture(scope="module")
-def shared_kernel(shared_folder: Path, shared_server: ScriptedServer) -> Iterator[Kernel]:
+def kernel(folder: Path, shared_server: ScriptedServer) -> Iterator[Kernel]:
     with running_kernel(
-        shared_folder.parent,
+        folder.parent,
         CNAI_BASE_URL=shared_server.base_url,
         CNAI_MODEL="some-model",
-        CNAI_NOTEBOOK=str(shared_folder / "lesson.ipynb"),
+        CNAI_NOTEBOOK=str(folder / "lesson.ipynb"),
     ) as kernel:
         yield kernel
-
-
-@pytest.fixture
-def kernel(shared_kernel: Kernel) -> Kernel:
-    shared_kernel.forget()
-    return shared_kernel
 
 
 def write(folder: Path, name: str, text: str) -> None:
