@@ -111,6 +111,10 @@ class ScriptedServer:
         """Script the answer to every request that has no reply of its own."""
         self._fallback = _flat(steps)
 
+    def forget_replies(self) -> None:
+        """Drop the replies that no request has taken."""
+        self._replies.clear()
+
     @property
     def connections(self) -> int:
         """How many connections were made so far."""

@@ -149,6 +149,8 @@ class WorkingNotebook:
         try:
             self.session.ask(prompt, options_of(step.options), view=view, position=position)
         finally:
+            # One that was not asked: a call of a tool is no answer to the next question.
+            self.server.forget_replies()
             latest = self.session.latest_attempt
             if latest is not None and latest is not before:
                 run.show(view.display_id, latest)

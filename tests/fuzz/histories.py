@@ -18,6 +18,9 @@ _TESTS = (
     "tests/magics/test_live_and_restored.py::test_without_a_page_the_file_tells_all",
     "tests/notebook/test_restored_histories.py::test_a_document_brings_back_all_that_the_kernel_had",
     "tests/notebook/test_record.py::test_an_answer_comes_back_from_its_output_as_it_was",
+    "tests/notebook/test_notebook_files.py"
+    "::test_a_conversation_comes_back_from_the_notebook_it_was_exported_to",
+    "tests/notebook/test_notebook_files.py::test_the_cell_of_a_question_asks_exactly_that",
 )
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import Phase, given
 
 from cnai_magic.chat.conversation import KernelConversation, Turn
 from cnai_magic.chat.tools import build_tools
 from cnai_magic.money.cost import Charge, Spend
 from cnai_magic.notebook.restore import restore
 from cnai_magic.session.kernel_session import KernelSession
-from tests.properties import random_examples
+from tests.properties import random_examples, random_steps
 from tests.servers import ScriptedServer
 from tests.working_notebook import Ask, Step, WorkingNotebook
 
@@ -43,39 +43,52 @@ _OPTIONS: list[dict[str, Any]] = [
     {"go_on": True},
     {"tools": build_tools([look_up])},
 ]
-_ASKS = st.builds(
-    Ask,
-    st.sampled_from(_OPTIONS),
-    st.sampled_from(["answered"] * 8 + ["cut"] * 3 + ["refused", "broken", "empty"]),
-)
-_COMPARES = st.sampled_from([Ask(times=2), Ask({"chat": "plan"}, times=2)])
-_NUMBERS = st.integers(min_value=1, max_value=3)
-_COMMANDS = st.one_of(
-    st.sampled_from(["undo", "fork", "fork --at 1", "fork side --at 2", "fork side", "new", "new plan"]),
-    st.sampled_from(["system Be long.", 'system ""', "rename plan", "rename main plan", "rename plan idea"]),
-    st.sampled_from(["use main", "use chat-2", "use plan", "use side", "delete plan", "delete side"]),
-    st.builds("drop {}".format, _NUMBERS),
-    st.builds("rate {} {}".format, _NUMBERS, st.sampled_from(["good", "3 so so", "none"])),
-    st.builds("rate {} {} 5".format, _NUMBERS, _NUMBERS),
-    st.builds("versions {} --keep {}".format, _NUMBERS, _NUMBERS),
-    st.builds("versions --keep {}".format, _NUMBERS),
-    st.builds("versions --keep {}".format, _NUMBERS),
-    st.builds("rate {} {} {}".format, _NUMBERS, _NUMBERS, st.sampled_from(["good why", "4", "none"])),
-)
-_QUESTIONS = st.tuples(st.sampled_from("abcd"), st.just([Ask()]) | st.lists(_ASKS, min_size=1, max_size=3))
-_CHANGES = st.tuples(st.sampled_from("vwxyz"), _COMMANDS.map(lambda line: [line]))
-_MIXED = st.tuples(st.sampled_from("ax"), st.lists(_ASKS | _COMMANDS, min_size=1, max_size=2))
-_RESTART = st.just(("", []))
+_OUTCOMES = ["answered"] * 8 + ["cut"] * 3 + ["refused", "broken", "empty"]
+# {} are numbers.
+_COMMANDS = [
+    *("undo", "fork", "fork --at 1", "fork side --at 2", "fork side", "new", "new plan"),
+    *("system Be long.", 'system ""', "rename plan", "rename main plan", "rename plan idea"),
+    *("use main", "use chat-2", "use plan", "use side", "delete plan", "delete side"),
+    *["drop {}"] * 6,
+    *["rate {} good", "rate {} 3 so so", "rate {} none"] * 2,
+    *["rate {} {} 5"] * 6,
+    *["versions {} --keep {}"] * 6,
+    *["versions --keep {}"] * 12,
+    *["rate {} {} good why", "rate {} {} 4", "rate {} {} none"] * 2,
+]
+_RESTART: tuple[str, list[Step]] = ("", [])
 # Commands stand among the questions.
 _DOCUMENT = ["v", "a", "w", "b", "x", "c", "y", "d", "z", "new"]
-_COMPARISONS = st.tuples(st.sampled_from("abcd"), st.lists(_COMPARES | _ASKS, min_size=1, max_size=2))
-_STEPS = st.lists(
-    _QUESTIONS | _QUESTIONS | _COMPARISONS | _CHANGES | _CHANGES | _MIXED | _RESTART, min_size=6, max_size=20
-)
 
 
-@random_examples()
-@given(_STEPS)
+def _ask(chance: Random) -> Step:
+    return Ask(chance.choice(_OPTIONS), chance.choice(_OUTCOMES))
+
+
+def _command(chance: Random) -> Step:
+    return chance.choice(_COMMANDS).format(chance.randint(1, 3), chance.randint(1, 3))
+
+
+def _run(chance: Random) -> tuple[str, list[Step]]:
+    """Return a run of a cell, or a restart."""
+    kind = chance.choice(["ask", "ask", "compare", "command", "command", "mixed", "restart"])
+    if kind == "ask":
+        asks = [_ask(chance) for _ in range(chance.choice([1, 1, 2, 3]))]
+        return chance.choice("abcd"), [Ask()] if chance.random() < 0.5 else asks
+    if kind == "compare":
+        steps = [Ask(chance.choice([{}, {"chat": "plan"}]), times=2), _ask(chance)]
+        return chance.choice("abcd"), chance.choice([steps, steps[:1], steps[::-1]])
+    if kind == "command":
+        return chance.choice("vwxyz"), [_command(chance)]
+    if kind == "mixed":
+        return chance.choice("ax"), [
+            chance.choice([_ask, _command])(chance) for _ in range(chance.randint(1, 2))
+        ]
+    return _RESTART
+
+
+@random_examples(100, phases=[Phase.generate])
+@given(random_steps(_run, 6, 20))
 def test_a_document_brings_back_all_that_the_kernel_had(
     server: ScriptedServer, steps: list[tuple[str, list[Step]]]
 ) -> None:
