@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 from ..api.token_usage import Usage
@@ -85,18 +84,18 @@ ADDED = ", ".join(
 
 def to_rows(charges: Iterable[tuple[Charge, str]]) -> Iterator[tuple[object, ...]]:
     """Yield charges as the values of COLUMNS: times in milliseconds, and a day, "" for that it was asked."""
-    given = list(charges)
-    # One search for keys in the texts of all.
-    hidden = hide_keys_in([text for charge, _ in given for text in _list_texts(charge)])
-    texts = iter(hidden if all(map(str.isascii, hidden)) else map(to_value, hidden))
-    for charge, day in given:
-        usage, cost = charge.usage, charge.cost
+    # Of many that are entered together nearly all have the same texts.
+    hidden: dict[tuple[str, ...], list[str | bytes]] = {}
+    for charge, day in charges:
+        usage, cost, texts = charge.usage, charge.cost, _list_texts(charge)
+        if texts not in hidden:
+            hidden[texts] = list(map(to_value, hide_keys_in(texts)))
         milliseconds = (charge.time - _EPOCH) // _MILLISECOND
         yield (
             to_value(charge.id),
             milliseconds,
             day or _find_local_day(milliseconds // 1000),
-            *islice(texts, 6),
+            *hidden[texts],
             int(charge.demo),
             usage.prompt_tokens,
             usage.completion_tokens,
