@@ -27,6 +27,7 @@ from cnai_magic.gateway import listening_socket
 from cnai_magic.money.price import read_pricing
 from cnai_magic.next_steps import NextStep, choose_port
 from cnai_magic.redaction import ApiKey
+from tests.forked_kernels.process import Process, start_python
 from tests.interrupting import interrupted_at
 from tests.session.test_reply_reader import open_sockets
 
@@ -42,15 +43,12 @@ def closed() -> Iterator[None]:
 
 @pytest.fixture
 def spawn() -> Iterator[Any]:
-    processes: list[subprocess.Popen[str]] = []
+    processes: list[Process] = []
 
-    def spawned(code: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", code],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def spawned(code: str) -> Process:
+        # All warnings are errors, also those of modules that are taken apart at the end.
+        strict = f"import warnings\nwarnings.simplefilter('error')\n{code}\nraise SystemExit"
+        process = start_python(strict, piped=False)
         processes.append(process)
         return process
 
@@ -154,12 +152,13 @@ def test_an_invalid_pace_is_refused(pace: float) -> None:
         gateway.start_embedded(tokens_per_second=pace)
 
 
-def test_importing_the_gateway_loads_nothing_heavy(spawn: Any) -> None:
-    process = spawn(
+def test_importing_the_gateway_loads_nothing_heavy() -> None:
+    code = (
         "import sys, cnai_magic.gateway.embedded; print('aiohttp' in sys.modules, 'asyncio' in sys.modules)"
     )
-    out, err = process.communicate(timeout=PATIENCE)
-    assert (out.split(), err) == (["False", "False"], "")
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert (done.stdout.split(), done.stderr) == (["False", "False"], "")
 
 
 def test_a_process_that_never_closes_it_ends_quietly(spawn: Any) -> None:

@@ -23,6 +23,7 @@ from cnai_magic.api import parallelism
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money.ledger import Ledger
 from tests.faulty_gateway import KEY, MODEL, PRICES, FaultyGateway
+from tests.forked_kernels.process import start_python
 from tests.servers import ScriptedServer, completion, failure, json_response, response, sse
 
 ROWS = int(os.environ.get("CNAI_TEST_ROWS", "150"))
@@ -222,9 +223,10 @@ def test_wherever_a_process_is_killed_no_answer_is_asked_again_and_none_charged_
 ) -> None:
     lines = 16
     arguments = [gateway.base_url, MODEL, KEY, json.dumps(PRICES), str(lines)]
-    command = [sys.executable, "-c", _KILLED_AT_A_LINE, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == [str(-signal.SIGKILL)] * lines
+    with start_python(_KILLED_AT_A_LINE, *arguments) as process:
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert output.split() == [str(-signal.SIGKILL)] * lines
     kept = 0
     for number in range(1, lines + 1):
         monkeypatch.chdir(folder / str(number))
