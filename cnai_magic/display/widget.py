@@ -95,6 +95,10 @@ class WidgetView(View):
             widget.status = {"phase": notice.kind, "seconds": notice.seconds, "why": why}
         address_subshell(widget)
 
+    def keep_waiting(self) -> None:
+        """Say that the kernel is busy: the page has asked for the widget, and was answered, meanwhile."""
+        self._busy.send()
+
     def end(self, attempt: Attempt) -> None:
         """Replace the widget by the final Markdown, and close it."""
         self._send({"kind": "ended", "footer": translate(attempt.reply.footer)})

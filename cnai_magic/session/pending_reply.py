@@ -242,6 +242,9 @@ class PendingReply:
         with closing(reader.batches()) as batches:
             try:
                 for batch in batches if beginning is None else beginning.join(batches, reader):
+                    if not any(batch):
+                        view.keep_waiting()
+                        continue
                     view.update(self._hide_calls(batch))
                     for text in (batch.reasoning, batch.text):
                         tokens.add(text)

@@ -200,6 +200,8 @@ class ReplyReader(ArrivingReply):
     def batches(self) -> Generator[Batch, None, None]:
         """Yield what arrives, at most once in `pace` seconds, the first token at once.
 
+        A batch is empty where nothing has come for a second.
+
         Raises the CnaiError that ended the stream. Leaves neither thread nor socket behind, however it is
         left; a KeyboardInterrupt goes on, and what arrived is kept.
         """
@@ -233,8 +235,9 @@ class ReplyReader(ArrivingReply):
         while True:
             if IN_PYODIDE:
                 self._read_for(0.0 if self.first_token_after is None else self._pace)
-            else:
-                self._wait()
+            elif not self._wait():
+                yield Batch()
+                continue
             over = self._over
             notice, self._notice = self._notice, None
             ends = self._stopped or over
@@ -247,18 +250,17 @@ class ReplyReader(ArrivingReply):
                 return
             self._worker.wait(self._pace)
 
-    def _wait(self) -> None:
-        while True:
-            try:
-                # With a timeout, because a wait without one cannot be interrupted on Windows.
-                self._wakes.get(timeout=1.0)
-            except Empty:
-                if self._worker.lost:
-                    raise TruncatedError("the answer is read by the process that asked for it") from None
-                continue
-            # Before the pieces are taken: what comes from now on wakes again.
-            self._woken = False
-            return
+    def _wait(self) -> bool:
+        """Wait until something comes, a second at most; return whether anything did."""
+        try:
+            self._wakes.get(timeout=1.0)
+        except Empty:
+            if self._worker.lost:
+                raise TruncatedError("the answer is read by the process that asked for it") from None
+            return False
+        # Before the pieces are taken: what comes from now on wakes again.
+        self._woken = False
+        return True
 
     def _cancel(self) -> None:
         """End the reading, unless it has come to its end."""

@@ -37,6 +37,9 @@ class View:
     def update(self, batch: Batch) -> None:
         """Show what arrived."""
 
+    def keep_waiting(self) -> None:
+        """Note that nothing has come for a second."""
+
     def end(self, attempt: Attempt) -> None:
         """Show the final answer, in place of all that was shown of it."""
 

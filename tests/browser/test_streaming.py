@@ -16,6 +16,11 @@ from .conftest import OpenNotebook
 
 _COMMS = "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel._comms.size"
 _LONG = "".join(f"Paragraph {number} of a long answer.\n\n" for number in range(1, 41))
+_WATCH_STATUS = """() => {
+  window.seen = [];
+  const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
+  kernel.statusChanged.connect((_, status) => seen.push(status));
+}"""
 _WATCH_HEIGHT = """() => {
   const area = document.querySelector('.cnai-answer').closest('.jp-OutputArea');
   const panel = area.closest('.jp-WindowedPanel-outer');
@@ -94,8 +99,12 @@ def test_what_is_waited_for_is_said(open_notebook: OpenNotebook, upstream: Scrip
     queued, begun = Gate(), Gate()
     upstream.reply(stream(queued, QUEUED, begun, "Here."))
     notebook = open_notebook("%%cnai\nAnything")
-    notebook.run_all()
+    notebook.run(0)
+    notebook.page.evaluate(_WATCH_STATUS)
+    notebook.run_cell(1)
     expect(notebook.live).to_contain_text(re.compile(r"waiting \d+ s"))
+    # The end of what the page asks meanwhile is not the end of the cell.
+    notebook.page.wait_for_function("() => ['busy', 'idle', 'busy'].every((each, at) => seen[at] === each)")
     notebook.picture("lab-waiting")
     queued.open()
     expect(notebook.live).to_contain_text(re.compile(r"queued \d+ s"))

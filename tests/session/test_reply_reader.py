@@ -60,7 +60,7 @@ def client(server: ScriptedServer) -> Iterator[Client]:
 
 
 def batches_of(streamed: ReplyReader, into: list[Batch], shown: threading.Event | None = None) -> None:
-    for batch in streamed.batches():
+    for batch in filter(any, streamed.batches()):
         into.append(batch)
         if shown is not None and batch.text:
             shown.set()
@@ -109,6 +109,17 @@ def test_the_first_token_is_given_before_the_second_is_sent(server: ScriptedServ
     assert [batch.text for batch in batches] == ["a", "b"]
 
 
+def test_a_batch_is_empty_where_nothing_comes_for_a_second(server: ScriptedServer, client: Client) -> None:
+    waited = threading.Event()
+    server.reply(Wait(waited), sse("Hello"))
+    batches = []
+    for batch in ReplyReader(client, REQUEST).batches():
+        batches.append(batch)
+        waited.set()
+    assert batches[0] == Batch()
+    assert text_of(batches) == "Hello"
+
+
 def test_what_arrives_within_the_pace_comes_as_one_batch(server: ScriptedServer, client: Client) -> None:
     shown = threading.Event()
     begin, first, *rest = chunked(answer("a", *["b"] * 500))
@@ -128,7 +139,7 @@ def test_text_is_shown_while_the_next_token_is_late(server: ScriptedServer, clie
     )
     streamed = ReplyReader(client, REQUEST)
     texts = []
-    for batch in streamed.batches():
+    for batch in filter(any, streamed.batches()):
         texts.append(batch.text)
         shown[len(texts) - 1].set()
     assert texts == ["a", "b", "c"]
@@ -188,7 +199,7 @@ def test_without_usage_nothing_is_counted(server: ScriptedServer, client: Client
 def test_a_whole_answer_is_one_batch(server: ScriptedServer, client: Client) -> None:
     server.reply(json_response(completion("Hello")))
     streamed = ReplyReader(client, REQUEST, stream=False)
-    assert [batch.text for batch in streamed.batches()] == ["Hello"]
+    assert [batch.text for batch in filter(any, streamed.batches())] == ["Hello"]
     assert (streamed.arrived().text, streamed.finish_reason, streamed.usage) == (
         "Hello",
         "stop",
