@@ -25,6 +25,10 @@ try:
 except ImportError:  # On Windows.
     fcntl = None  # type: ignore[assignment]
 
+# Else each worker, and each process that a test starts, would compile all that it imports.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 _BROWSER = "tests/browser/"
 _FORKED = "FORKED_KERNELS"
 _ENGLISH = "C.UTF-8"
