@@ -85,7 +85,7 @@ class ConcurrentClient:
                 self._direct = False
         self._connections = Connections(requester.address, context, requester.timeout, _find_patience)
         self._head = _write_head(requester)
-        self._bodies = SimilarBodies()
+        self._bodies = SimilarBodies(requester.encode_text)
 
     def takes(self, request: ChatRequest) -> bool:
         """Return whether a request is one for `post`."""
@@ -102,7 +102,7 @@ class ConcurrentClient:
         Raises the CnaiError that the answer is.
         """
         ways = self._refusals.ways(request, stream=False)
-        data = self._requester.encode_text(self._bodies.write(request, think=ways[0].think))
+        data = self._bodies.write(request, think=ways[0].think)
         exchange.thinking_sent = ways[0].think
         sent: list[bool] = []
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -15,23 +15,27 @@ _write_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class SimilarBodies:
-    """Writes bodies as JSON; where one is like the one before it, only its last message is written anew."""
+    """Writes bodies as JSON; where one is like the one before it, only its last message is written anew.
 
-    def __init__(self) -> None:
+    `encode` returns JSON as bytes, and may refuse it.
+    """
+
+    def __init__(self, encode: Callable[[str], bytes]) -> None:
+        self._encode = encode
         self._former: ChatRequest | None = None
         self._think = False
         # What stands before and after the text of the last message.
-        self._before = self._after = ""
+        self._before = self._after = b""
 
-    def write(self, request: ChatRequest, *, think: bool) -> str:
+    def write(self, request: ChatRequest, *, think: bool) -> bytes:
         """Return the body of a request for a whole answer; see `ChatRequest.body`."""
         last = request.messages[-1]
         plain = isinstance(last.content, str) and last.role == "user" and not last.name
         if request.prefix or not plain:
-            return _write_json(request.body(think=think))
+            return self._encode(_write_json(request.body(think=think)))
         if think != self._think or not self._is_like_former(request):
             self._split(request, think)
-        return f"{self._before}{_write_json(last.content)}{self._after}"
+        return self._before + self._encode(_write_json(last.content)) + self._after
 
     def _is_like_former(self, request: ChatRequest) -> bool:
         former = self._former
@@ -47,5 +51,5 @@ class SimilarBodies:
         """Remember what stands around the text of the last message."""
         mark = uuid4().hex  # which stands nowhere else
         body: Mapping[str, Any] = request.with_last(Message("user", mark)).body(think=think)
-        self._before, _, self._after = _write_json(body).partition(f'"{mark}"')
+        self._before, _, self._after = self._encode(_write_json(body)).partition(f'"{mark}"'.encode())
         self._former, self._think = request, think

@@ -164,22 +164,22 @@ class RequestCharges:
             cost = cost_of(usage, lookup.price)
             charges.append(self._make_charge(posts.posts, usage, cost, reason, answered_by))
         return Received(
-            question=question,
-            request=request,
-            tokens=tokens,
-            id=self._name_post(posts.posts),
-            text=came.text,
-            reasoning=came.reasoning,
-            answered_by=answered_by,
-            note=came.note,
-            finish_reason=reason,
-            usage=usage,
-            cost=charges[-1].cost if sent else Cost(0),
-            charges=charges,
-            free=self.list_free(posts),
-            lookup=None if lookup.done else lookup,
-            started=self._started,
-            seconds=seconds,
+            question,
+            request,
+            tokens,
+            self._name_post(posts.posts),
+            came.text,
+            came.reasoning,
+            answered_by,
+            came.note,
+            reason,
+            usage,
+            charges[-1].cost if sent else Cost(0),
+            charges,
+            self.list_free(posts),
+            None if lookup.done else lookup,
+            self._started,
+            seconds,
             logprobs=came.logprobs,
         )
 
@@ -187,7 +187,7 @@ class RequestCharges:
         self, number: int, usage: Usage, cost: Cost, finish_reason: str, answered_by: str = ""
     ) -> Charge:
         question, options = self._question, self._question.options
-        # By position: by name it takes more than twice as long, and there are two for each row.
+        # By position, as above: by name it takes more than twice as long, and there are two for each row.
         return Charge(
             self._request.model,
             options.charged_as if options.once else question.conversation.name,

@@ -194,11 +194,11 @@ class RowBatch:
                 received.text,
                 received.usage,
                 received.cost,
-                reasoning=received.reasoning,
-                model=received.answered_by or received.request.model,
-                finish_reason=received.finish_reason,
-                note=received.note,
-                seconds=received.seconds,
+                received.reasoning,
+                received.answered_by or received.request.model,
+                received.finish_reason,
+                received.note,
+                received.seconds,
             )
             if error is None and received.finish_reason == "budget":
                 # Kept as an answer, it would stay cut after the budget is raised.
