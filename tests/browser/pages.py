@@ -39,6 +39,14 @@ _OPEN = """async path => {
   jupyterapp.shell.collapseLeft();
   jupyterapp.shell.collapseRight();
 }"""
+# The page may call its kernel idle before the request is on its way: the command ends with the reply.
+_RUN = """index => {
+  jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+  return Promise.race([
+    jupyterapp.commands.execute('notebook:run-cell'),
+    new Promise((_, reject) => setTimeout(reject, 60_000, new Error('the cell goes on'))),
+  ]);
+}"""
 _KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
 
 expect.set_options(timeout=PATIENCE)
@@ -110,7 +118,7 @@ class NotebookPage:
     def run(self, *indices: int) -> None:
         """Run cells one after the other, each to its end."""
         for index in indices:
-            self.run_cell(index)
+            self.page.evaluate(_RUN, index)
             self.until_idle()
 
     def run_cell(self, index: int) -> None:
