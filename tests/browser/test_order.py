@@ -146,10 +146,10 @@ def test_requests_carry_the_order_of_cells_whatever_is_done_to_them(
 
 
 def test_without_the_extension_the_widget_of_an_answer_does_the_same(
-    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
+    open_notebook: OpenNotebook, upstream: ScriptedServer
 ) -> None:
     upstream.always(sse("An answer."))
-    notebook = open_notebook(_SHOW, _RUN, "%%cnai\nOne?", _RUN, app=app, extension=False)
+    notebook = open_notebook(_SHOW, _RUN, "%%cnai\nOne?", _RUN, extension=False)
     notebook.run_all()
     notebook.until_idle()
     # All requests of one click are sent before there is an answer.

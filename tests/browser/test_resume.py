@@ -60,30 +60,41 @@ def test_answers_that_come_during_a_reload_land_in_their_cells(
     assert len(upstream.requests) == 2, "nothing is asked again"
     # Another page that was open all the time leaves it to this one.
     expect(other.outputs(1)).to_have_text("")
+    other.page.close()
 
-    # What came while no page was open: the kernel is asked for it, also where the page crashed.
-    held = Gate()
-    upstream.reply(stream("Third", held, " answer."))
-    other.run_cell(2)
-    expect(other.live).to_contain_text("Third")
-    notebook.reload()
-    expect(notebook.outputs(2)).not_to_contain_text("Third")
+
+def test_the_kernel_is_asked_for_what_came_while_no_page_was_open(
+    open_notebook: OpenNotebook, free_pages: FreePages, upstream: ScriptedServer
+) -> None:
+    gate = Gate()
+    upstream.reply(stream("Hello", gate, " wide world."))
+    notebook = open_notebook("%%cnai\nOne?")
+    notebook.run(0)
+    other = NotebookPage(notebook.server, free_pages.take("lab"), notebook.name)
+    other.run_cell(1)
+    expect(other.live).to_contain_text("Hello")
+    # Also where the page crashed.
     with other.page.expect_event("crash"), suppress(Error):
         other.page.goto("chrome://crash")
     notebook.page.goto("about:blank")
-    held.open()
+    gate.open()
     notebook.reload()
-    expect(notebook.outputs(2)).to_contain_text("Third answer.")
+    expect(notebook.outputs(1)).to_contain_text("Hello wide world.")
     notebook.until_idle()
-    assert answers(notebook)[1] == ["Third answer."]
+    assert answers(notebook) == [["Hello wide world."]]
     other.page.close()
 
-    # Stop works in the page that took an answer up.
-    upstream.reply(stream("Fourth", Gate()))
-    notebook.run_cell(2)
-    expect(notebook.live).to_contain_text("Fourth")
+
+def test_stop_works_in_the_page_that_took_an_answer_up(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    upstream.reply(stream("Hello", Gate()))
+    notebook = open_notebook("%%cnai\nOne?")
+    notebook.run(0)
+    notebook.run_cell(1)
+    expect(notebook.live).to_contain_text("Hello")
     notebook.reload()
     notebook.stop_button.click()
     notebook.until_idle()
     # By its message, or by an interrupt where the kernel has not heard that in time.
-    expect(notebook.outputs(2)).to_contain_text(re.compile("stopped|interrupted"))
+    expect(notebook.outputs(1)).to_contain_text(re.compile("stopped|interrupted"))
