@@ -11,6 +11,7 @@ import asyncio
 import http.client
 import io
 import os
+import re
 import ssl
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -39,6 +40,8 @@ from .stream import STREAM_ONLY, Stream, choose_patience, join_chunks, read_answ
 __all__ = ["ConcurrentClient", "Exchange"]
 
 _PATH = "/chat/completions"
+# How JSON may write a character of a key, or an invisible one within it.
+_UNUSUAL_ESCAPE = re.compile(r'\\[^nt"\\]')
 # Statuses of a server in between, which gave up waiting for one that may have answered, and charged.
 _GIVEN_UP = (504, 520, 524)
 
@@ -198,7 +201,7 @@ class ConcurrentClient:
             if (plain := read_plain_answer(body)) is not None:
                 said = f"{plain.model} {plain.text}"
                 return plain if hide(said) == said else None
-            if hide(text) != text or "\\u" in text or "\\/" in text:
+            if hide(text) != text or _UNUSUAL_ESCAPE.search(text):
                 return None  # it holds the key, or may hold it with escapes
             reader = StreamReader()
             chunk = reader.add(body)
