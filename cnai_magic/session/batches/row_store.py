@@ -179,7 +179,7 @@ class RowStore:
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
-                self._connection = None
+                self._connection = self._version = None  # each connection counts for itself
 
     def _find_own_name(self) -> str:
         """Return the name of this process as an owner, "" without a ledger, or where it fails."""
