@@ -94,7 +94,8 @@ def write_value(value: Any) -> str:
         return value
     if _is_missing(value):
         return ""
-    if isinstance(value, bool | int | float | list | tuple | dict):
+    named = hasattr(type(value), "_fields")  # a tuple whose str() says more
+    if isinstance(value, bool | int | float | list | tuple | dict) and not named:
         # Not of keys that are no text, nor of a list that holds itself.
         with suppress(TypeError, ValueError, RecursionError):
             return json.dumps(value, default=_to_json, ensure_ascii=False)

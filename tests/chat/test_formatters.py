@@ -86,7 +86,7 @@ Pair = namedtuple("Pair", "left right")
         ({"a": {"b": [1]}}, "{'a': {'b': [1]}}"),
         (OrderedDict(a=1), "OrderedDict({'a': 1})"),
         (Counter("aab"), "Counter({'a': 2, 'b': 1})"),
-        (Pair(1, 2), "Pair(left=1, right=2)"),
+        (Pair(1, {"b", "a"}), "Pair(left=1, right={'a', 'b'})"),
         (Login("ada", ""), "Login(user='ada', password='')"),
         (range(10**12), "range(0, 1000000000000)"),
         (math, "<module math>"),
@@ -115,6 +115,7 @@ def test_a_long_container_says_how_much_of_it_is_shown() -> None:
     for _ in range(50):
         deep = [deep]
     assert "<list of 1>" in text_of(deep)
+    assert "right='the answer'" in text_of(Pair("word " * 5000, "the answer"), 100)
     table = shown("table", 100, table={f"key {number}": {"values": [number] * 50} for number in range(500)})
     assert " of 500 items (dict)" in table.text
 
@@ -261,7 +262,8 @@ ROWS = [{"city": "Rome", "age": 3}, {"city": "Oslo", "age": 9}, {"city": None, "
         ("nested | head(1)", "nested: 1 of 2 items\n{'a': 1}"),
         ("nested | repr", "{'a': 1, 'b': ['x', nan]}"),
         ("account | head(1)", "account: 1 of 2 items\n{'user': 'ada'}"),
-        ("account | json", '["ada", "[secret masked]"]'),
+        ("account | schema", "account: Account(user: str, password: str)"),
+        ("account | json", '{"user": "ada", "password": "[secret masked]"}'),
         ("huge | json", '"<a whole number of about 10,001 digits>"'),
         ("nested | json", '{"a": 1, "b": ["x", null]}'),
         ("name | upper | repr", "'ADA'"),

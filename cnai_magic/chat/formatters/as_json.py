@@ -71,7 +71,7 @@ def _simplify(value: Any, path: tuple[int, ...]) -> Any:
     if issubclass(kind, dict):
         return {str(key): _simplify_named(str(key), item, inner) for key, item in value.items()}
     if names := list_fields(value):
-        return [_simplify_named(name, item, inner) for name, item in zip(names, value, strict=False)]
+        return {name: _simplify_named(name, item, inner) for name, item in zip(names, value, strict=False)}
     if issubclass(kind, list | tuple | set | frozenset):
         return [_simplify(each, inner) for each in value]
     if dataclasses.is_dataclass(kind):

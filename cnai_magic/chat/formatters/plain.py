@@ -1,10 +1,10 @@
-"""Shows plain Python: numbers, text, containers of any depth, dataclasses, and all else by its repr."""
+"""Shows plain Python: numbers, text, containers of any depth, what has fields, and all else by its repr."""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -83,7 +83,10 @@ class Printer:
         if issubclass(kind, dict):
             return self._nested(value, lambda: self._print_dict(value))
         if dataclasses.is_dataclass(kind):
-            return self._nested(value, lambda: self._print_fields(value))
+            names = [each.name for each in dataclasses.fields(kind) if each.repr]
+            return self._nested(value, lambda: self._print_fields(value, names))
+        if (fields := list_fields(value)) and kind.__repr__.__module__ == "collections":  # not one of its own
+            return self._nested(value, lambda: self._print_fields(value, fields))
         if issubclass(kind, FunctionType | MethodType | BuiltinFunctionType | type | ModuleType):
             return f"<{_kind_of_code(value)} {getattr(value, '__name__', '')}>"
         modules = {module for module, _ in list_kinds(value)}
@@ -128,11 +131,9 @@ class Printer:
     def _print_item(self, key: object, item: object) -> str:
         return f"{self.print(key)}: {self._print_named(str(key) if isinstance(key, str) else '', item)}"
 
-    def _print_fields(self, value: Any) -> str:
-        fields = [each for each in dataclasses.fields(value) if each.repr]
+    def _print_fields(self, value: Any, names: Sequence[str]) -> str:
         parts = self._list(
-            (f"{each.name}={self._print_named(each.name, _read(value, each.name))}" for each in fields),
-            len(fields),
+            (f"{name}={self._print_named(name, _read(value, name))}" for name in names), len(names)
         )
         return self._join(f"{type(value).__name__}(", parts, ")")
 

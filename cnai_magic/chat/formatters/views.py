@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import statistics
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from random import Random
 from typing import Any
 
@@ -150,6 +150,9 @@ def _describe_type(value: Any, path: tuple[int, ...]) -> str:
         ]
         more = [f"… {len(value) - _MOST_FIELDS:,} more"] if len(value) > _MOST_FIELDS else []
         return "{" + ", ".join([*items, *more]) + "}"
+    if names := list_fields(value):
+        described = map(_describe_type, value, repeat(inner))
+        return f"{kind.__name__}({', '.join(map(': '.join, zip(names, described, strict=False)))})"
     kinds = list(dict.fromkeys(_describe_type(each, inner) for each in islice(value, 1000)))
     return f"{kind.__name__} of {len(value):,} {' or '.join(kinds[:5])}".rstrip()
 
