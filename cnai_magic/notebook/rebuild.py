@@ -16,17 +16,22 @@ __all__ = ["rebuild"]
 
 
 def rebuild(
-    conversations: Conversations, restored: Restored, hidden: Collection[str], replies: Mapping[str, Reply]
+    conversations: Conversations,
+    restored: Restored,
+    hidden: Collection[str],
+    replies: Mapping[str, Reply],
+    *,
+    left: Collection[str] = (),
 ) -> None:
     """Let conversations be as they are restored from all outputs but those of the `hidden` cells.
 
     What no output holds stays: turns that belong to no cell, and those that are shown elsewhere. So do
     `replies`, by their IDs, which have more than a notebook keeps. What hidden cells asked, set and took out
-    is as they are: absent until they are back.
+    is as they are: absent until they are back. What copies showed that have `left` is gone.
     """
     before = {(each.name, turn.id): turn for each in conversations for turn in each.every_turn}
     shown = {(turn.id, turn.cell): turn.display_id for turn in before.values() if turn.display_id}
-    kept = [*_list_hidden(conversations, hidden), *_list_unsaved(conversations, restored, hidden)]
+    kept = [*_list_hidden(conversations, hidden), *_list_unsaved(conversations, restored, {*hidden, *left})]
     named = _take_over(conversations, restored)
     conversations.begin_again(named, restored.current, restored.removed)
     for each in conversations:
@@ -74,11 +79,11 @@ def _list_hidden(
 
 
 def _list_unsaved(
-    conversations: Conversations, restored: Restored, hidden: Collection[str]
+    conversations: Conversations, restored: Restored, others: Collection[str]
 ) -> Iterator[tuple[str, Turn]]:
-    """Yield the turns whose answers are in no output, each with the name of its conversation."""
+    """Yield the turns but of `others` whose answers are in no output, each with its conversation's name."""
     saved = {each.id for each in restored.charges}
     for conversation in conversations:
         for turn in conversation.turns:
-            if turn.cell not in hidden and not any(each.id in saved for each in turn.attempts):
+            if turn.cell not in others and not any(each.id in saved for each in turn.attempts):
                 yield conversation.name, turn

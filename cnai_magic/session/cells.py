@@ -167,11 +167,17 @@ class Cells:
         hidden, copies = self.written.list_hidden(document), self.written.list_copies(document)
         if hidden == self._left_out and copies.keys() == self._copied:
             return
+        # Copies of what its own cell shows again, or has asked anew; those that wait to run are neither.
+        left = {
+            cell
+            for cell in self._copied.difference(copies)
+            if cell in document.recorded or cell in document.deleted
+        }
         self._left_out, self._copied = frozenset(hidden), frozenset(copies)
         turns = (turn for each in self._conversations for turn in each.every_turn)
         self._replies.update((each.id, each.reply) for turn in turns for each in turn.attempts)
         restored = restore(self.written.list_cells(document, hidden, copies))
-        rebuild(self._conversations, restored, hidden, self._replies)
+        rebuild(self._conversations, restored, hidden, self._replies, left=left)
         self._conversations.rearrange()
 
     def restore(self, restored: Restored, *, own: bool = True) -> None:
