@@ -21,6 +21,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from cnai_magic.magics.extension import CnaiMagics
+from cnai_magic.notebook.read_record import may_be_sent
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
@@ -147,7 +148,7 @@ class EditedNotebook:
         recorded = []
         for index, cell in enumerate(self.cells):
             records = [each.get("metadata", {}).get("cnai", {}) for each in cell.outputs.values()]
-            records = [each for each in records if "event" in each or each.get("turn")]
+            records = [each for each in records if may_be_sent(each)]
             others = (each for each in records if _find_own(each) != cell.id)
             copied = [each.get("id") or each["time"] for each in others]
             if records:

@@ -218,7 +218,7 @@ class KernelConversation:
             None if message is None else message.text,
             self._is_unplaced(position),
             sum(each.order < order and each.cell in self.document.without_output for each in self.absent),
-            sum(self.document.places.get(cell, order[0]) < order[0] for cell in self.document.unknown),
+            self.document.count_unknown(order[0], None if self.is_fork else self.begun_by),
         )
 
     def _is_unplaced(self, position: CellPosition) -> bool:

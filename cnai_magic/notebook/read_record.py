@@ -40,6 +40,7 @@ from .untrusted import (
 __all__ = [
     "Event",
     "KeptTurn",
+    "may_be_sent",
     "read_answer",
     "read_attempt",
     "read_charged",
@@ -52,6 +53,8 @@ __all__ = [
 ]
 
 _EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "rate", "kept")
+# They change nothing of what is sent.
+_NEVER_SENT = ("compared", "rate", "rows")
 _MOST_KEPT = 1000
 _MOST_STEPS = _MOST_PARTS = 1000
 _MOST_ATTACHED, _LONGEST_LABEL = 100, 200
@@ -94,6 +97,11 @@ class KeptTurn(NamedTuple):
     attempt: Attempt
     conversation: str
     detached: bool
+
+
+def may_be_sent(about: Mapping[str, Any]) -> bool:
+    """Tell whether a record is of an answer in a conversation, or of a change to what one sends."""
+    return about["event"] not in _NEVER_SENT if "event" in about else bool(about.get("turn"))
 
 
 def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Attempt:

@@ -22,6 +22,7 @@ from .comparison_record import COMPARED, SavedComparison, read_comparison
 from .read_record import (
     Event,
     KeptTurn,
+    may_be_sent,
     read_answer,
     read_event,
     read_kept,
@@ -107,7 +108,7 @@ def read_answers(cell: SavedCell) -> list[Attempt]:
 
 def list_copied(cell: SavedCell) -> list[str] | None:
     """Return the names of the records in a cell that are of another one; None where it has none at all."""
-    records = [about for about, _ in _find_records(cell) if "event" in about or about.get("turn")]
+    records = [about for about, _ in _find_records(cell) if may_be_sent(about)]
     copied = (about for about in records if _is_of_another(_find_own_cell(about), cell.id))
     return [str(about.get("id") or about.get("time")) for about in copied] if records else None
 
@@ -148,10 +149,9 @@ class SavedOutputs:
     `answers` are all attempts by their IDs, `charges` one for each. `turns` are those that outputs show or
     keep, `states` those of all conversations, `changes` those that commands made and
     no state of their cell tells of, each once. `comparisons` are answers of which none was kept by then.
-    `system_cells` are the cells of commands that set system
-    messages, by when they did. `changing` are the cells whose outputs tell of more than their own turns. Of
-    all ratings of an answer, in whichever output, the latest is that of the answer. `keeps_ids` tells that an
-    output is in the cell that it names, `lacks_outputs` that a cell asks and has no answer.
+    `system_cells` are the cells of commands that set system messages, by when they did. `changing` are the
+    cells whose outputs tell of more than their own turns. Of all ratings of an answer the latest counts.
+    `keeps_ids` tells that an output is in its own cell, `lacks_outputs` that a cell asks and has no answer.
 
     An answer that was copied to another cell is a turn there where its own cell shows nothing any more. What
     else its cell did is not copied, unless no output is in its own cell: then the IDs have been changed.

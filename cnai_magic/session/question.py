@@ -197,7 +197,7 @@ def build_question(
         omitted_turns=context.omitted_turns,
         lost_images=context.lost_images,
         cleared_turns=place.cleared,
-        unknown_cells=place.unknown,
+        unknown_cells=0 if options.new else place.unknown,
         demo=target.demo,
         host=target.host,
         lookup=target.lookup,

@@ -186,6 +186,41 @@ def test_a_lesson_is_replayed_from_what_the_page_saved(
     assert len(upstream.requests) == 3
 
 
+def test_what_a_waiting_cell_showed_comes_back_no_more_trusted_and_not_once_it_was_cleared(
+    open_notebook: OpenNotebook,
+) -> None:
+    notebook = open_notebook("import threading\nthreading.Event().wait()", "%%cnai\nWho?")
+    notebook.page.evaluate(
+        """() => {
+          const model = jupyterapp.shell.currentWidget.content.model.cells.get(2);
+          model.trusted = false;
+          model.deleteMetadata('trusted');
+          const data = { 'text/html': 'Forged. <img src="data:," onerror="window.forged = true">' };
+          const metadata = { cnai: { id: '1', turn: 1 } };
+          model.outputs.fromJSON([{ output_type: 'display_data', data, metadata }]);
+        }"""
+    )
+    expect(notebook.outputs(2)).to_contain_text("Forged.")
+    waiting = notebook.page.locator(".jp-Notebook .jp-CodeCell").nth(2).locator(".jp-InputPrompt")
+    for clears in (False, True):
+        notebook.run_all()
+        expect(waiting).to_have_text("[*]:")
+        if clears:
+            notebook.command("notebook:clear-all-cell-outputs")
+        notebook.interrupt()
+        expect(notebook.outputs(1)).to_contain_text("KeyboardInterrupt")
+        notebook.until_idle()
+        expect(notebook.outputs(2)).to_have_text("" if clears else "Forged.")
+        if not clears:
+            trusted = notebook.page.evaluate(
+                """() => {
+                  const model = jupyterapp.shell.currentWidget.content.model.cells.get(2);
+                  return [model.trusted, model.getMetadata('trusted') ?? null, window.forged ?? null];
+                }"""
+            )
+            assert trusted == [False, None, None]
+
+
 def test_versions_and_spend_are_readable(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
     long = "A median is the value in the middle of a sorted list. " * 6
     upstream.reply(sse("A **mean** is $5 + 6$ by two.\n\n```python\nprint(5)\n```", tokens=(21, 40)))

@@ -223,8 +223,40 @@ def test_a_copied_answer_stands_for_one_whose_cell_is_gone(
         server.requests.clear()
 
 
+@pytest.mark.parametrize("told_by", ["page", "file"])
+def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
+    server: ScriptedServer, path: Path, told_by: Literal["page", "file"]
+) -> None:
+    notebook = EditedNotebook(server, path, told_by)
+
+    def ask(source: str) -> str:
+        asking = notebook.insert(len(notebook.cells))
+        notebook.save()
+        notebook.run(asking, source)
+        notebook.save()
+        return str(list(asking.outputs.values())[-1]["data"]["text/plain"])
+
+    try:
+        for source in (
+            *("%%cnai\none", "%%cnai --times 2\nCompared?", "rows = ['a']", "%cnai_chat rate 1 good"),
+            "%%cnai --over rows\nWhat is {{ row }}?",
+        ):
+            notebook.save()
+            notebook.run(notebook.insert(len(notebook.cells)), source)
+        notebook.save()
+        notebook.close()
+        notebook._begin()
+        assert "1 cell above not sent" in ask("%%cnai\ntwo")
+        for source in ("%%cnai --new\nthree", "%%cnai\nfour", "%%cnai --once\nfive"):
+            assert "not sent" not in ask(source)
+    finally:
+        notebook.close()
+        server.requests.clear()
+
+
 @random_examples(20, phases=[Phase.explicit, Phase.generate])
 @given(_STEPS)
+@example([("copy", 2, 2), ("clear", 2, 0), ("again", 2, 0)])
 @example([("ask", 0, 0), ("command", 56, 1), ("clear", 1, 0), ("command", 66, 0)])
 def test_what_the_page_tells_and_what_the_file_holds_are_the_same(
     server: ScriptedServer, path: Path, steps: list[tuple[str, int, int]]

@@ -19,6 +19,7 @@ interface DocumentCell {
 
 /** What is read of the record that an output keeps of its answer, or a command's of an `event`. */
 interface Recorded {
+  readonly event?: unknown;
   readonly id?: unknown;
   readonly time?: unknown;
   readonly cell?: unknown;
@@ -57,6 +58,8 @@ export interface ExecutingKernel {
 
 // The extension and the widget find each other's mark.
 const MARK = Symbol.for("cnai_magic.order");
+/** Events that change nothing of what is sent: compared, rate, rows. */
+const NEVER_SENT = /^(co|ra|ro)/;
 const documents = new WeakMap<NotebookContext, KnownDocument>();
 
 /**
@@ -107,19 +110,20 @@ export function describeOrder(context: NotebookContext): Order {
     if (cell.type !== "code") continue;
     if (!cell.outputs?.length && !busy.has(cell.id)) withoutOutput.push(cells.length);
     const records = listRecords(cell);
-    const copied = records.filter((each) => (each.cell ?? each.kept?.cell) !== cell.id).map((each) => String(each.id ?? each.time));
+    const copied = records.filter((each) => (each.cell ?? each.kept?.cell) !== cell.id).map((each) => (each.id ?? each.time) as string);
     if (records.length) recorded.push(copied.length ? [cells.length, ...copied] : cells.length);
     cells.push(cell.id);
   }
   return { cells, without_output: withoutOutput, recorded, path: context.localPath, document: name };
 }
 
-/** Return the records in a cell's outputs, but for those of answers outside of any conversation. */
+/** Return the records in a cell's outputs, but for those that no question is sent. A notebook may come from anybody. */
 function listRecords({ outputs }: DocumentCell): Recorded[] {
   const found: Recorded[] = [];
   for (let index = 0; index < (outputs?.length ?? 0); index++) {
     const metadata = outputs!.get?.(index)?.metadata as { cnai?: Recorded } | undefined;
-    if (metadata?.cnai && ("event" in metadata.cnai || metadata.cnai.turn)) found.push(metadata.cnai);
+    const record = metadata?.cnai;
+    if ((record?.event || record?.turn) && !NEVER_SENT.test(record.event as string)) found.push(record);
   }
   return found;
 }

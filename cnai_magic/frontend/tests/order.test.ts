@@ -79,8 +79,11 @@ test("cells that show answers and changes are named; copies with the names of wh
     { id: "c", type: "code", outputs: show(answer("3", "a"), answer("4", "a")) },
     { id: "d", type: "code", outputs: { length: 1 } },
     { id: "e", type: "code", outputs: show({ cnai: { id: "2", cell: "e", turn: 0 } }) },
+    { id: "f", type: "code", outputs: show(...["compared", "rate", "rows"].map((event) => ({ cnai: { event } }))) },
+    { id: "g", type: "code", outputs: show({ cnai: "forged" }, { cnai: 1 }, { cnai: null }, { cnai: { id: { toString: 1 }, turn: 1 } }) },
   ];
-  expect(describeOrder({ localPath: "n", model: { cells } }).recorded).toEqual([0, [1, "today"], [2, "3", "4"]]);
+  const { recorded } = describeOrder({ localPath: "n", model: { cells } });
+  expect(recorded).toEqual([0, [1, "today"], [2, "3", "4"], [6, { toString: 1 }]]);
 });
 
 test("a document keeps its name where its path changes", () => {

@@ -13,6 +13,7 @@ import { isRecorded } from "./notebook_cells";
 interface Shown {
   readonly outputs: object[];
   readonly count: number | null;
+  readonly trusted: boolean;
 }
 
 const emptied = new WeakMap<ICodeCellModel, Shown>();
@@ -29,6 +30,9 @@ export const emptiedPrompts: JupyterFrontEndPlugin<void> = {
     NotebookActions.executed.connect((_, { cell, success }) => {
       if (cell.model.type === "code") putBack(cell as CodeCell, success);
     });
+    NotebookActions.outputCleared.connect((_, { cell }) => {
+      emptied.delete(cell.model as ICodeCellModel);
+    });
     const follow = ({ content, sessionContext }: NotebookPanel): void => {
       sessionContext.statusChanged.connect((_, status) => {
         if (!/restarting|dead|terminating/.test(status)) return;
@@ -41,8 +45,8 @@ export const emptiedPrompts: JupyterFrontEndPlugin<void> = {
 };
 
 function keep(model: ICodeCellModel): void {
-  const { outputs, executionCount: count } = model;
-  if (isRecorded(outputs)) emptied.set(model, { outputs: outputs.toJSON(), count });
+  const { outputs, executionCount: count, trusted } = model;
+  if (isRecorded(outputs)) emptied.set(model, { outputs: outputs.toJSON(), count, trusted });
 }
 
 /** Show again what the cell showed, unless it has begun to run. */
@@ -51,6 +55,11 @@ function putBack(cell: CodeCell, success: boolean): void {
   const shown = emptied.get(model);
   emptied.delete(model);
   if (!shown || success || model.outputs.length || model.executionCount !== null) return;
+  // An empty cell is trusted; what it showed is no more than before.
+  if (!shown.trusted) {
+    model.trusted = false;
+    model.deleteMetadata("trusted");
+  }
   model.outputs.fromJSON(shown.outputs as never);
   model.executionCount = shown.count;
   cell.setPrompt(shown.count === null ? "" : String(shown.count));
