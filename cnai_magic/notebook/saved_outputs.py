@@ -291,14 +291,15 @@ class SavedOutputs:
             self._kept.append((event.time, read_kept_turn(read_mapping(about["kept_turn"]))))
 
     def _save_kept(self) -> None:
-        """Add the turns that commands kept, each in the cell that asked it, if that shows anything."""
+        """Add the turns that commands kept, each in the cell that asked it, if that shows it."""
         own = {
             attempt.id: each.turn.position.cell for each in self.comparisons for attempt in each.turn.attempts
         }
+        shown = {each.turn_id for each in self.answers.values()}
         for time, turn in self._kept:
-            cell: str | None = turn.attempt.cell
-            if cell not in self._showing:
-                cell = own.get(turn.attempt.id)
+            cell = own.get(turn.attempt.id)
+            if turn.attempt.turn_id in shown and turn.attempt.cell in self._showing:
+                cell = turn.attempt.cell
             if cell is None and self.keeps_ids and turn.attempt.cell:
                 self._charge(list_all_attempts(turn.attempt))  # its cell was deleted or cleared
             else:
