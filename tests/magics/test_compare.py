@@ -331,4 +331,6 @@ def test_what_was_kept_survives_a_restart_where_its_cell_still_has_the_table(
     saved_as(path, ("a", "%%cnai\nWhat is 3+3?", other), ("b", keep, ran))
     renew(kernel)
     kernel.run(f"%cnai_chat restore --from {path}", "d")
-    assert kernel.value("[turn.prompt for turn in session.conversations.in_use.turns]") == ["What is 3+3?"]
+    assert kernel.value("[turn.reply.prompt for turn in session.conversations.in_use.turns]") == [
+        "What is 3+3?"
+    ]
