@@ -210,15 +210,15 @@ class KernelConversation:
         order = turn.order if turn else self._order_new(position, first_run)
         before = bisect_left(self.turns, order, key=lambda each: each.order)
         former = turn or self.find_set_aside(position)
-        messages = self.list_system_messages()
-        message = find_in_force(messages, position, order) if messages else None
+        message = find_in_force(above, position, order) if (above := self.list_system_messages()) else None
+        begin, places = 0 if self.is_fork else self.place or 0, self.document.places
         return Placement(
             self.turns[:before],
             former.next_number if former else 1,
             None if message is None else message.text,
             self._is_unplaced(position),
             sum(each.order < order and each.cell in self.document.without_output for each in self.absent),
-            self.document.count_unknown(order[0], None if self.is_fork else self.begun_by),
+            sum(begin < places.get(cell, order[0]) < order[0] for cell in self.document.unknown),
         )
 
     def _is_unplaced(self, position: CellPosition) -> bool:

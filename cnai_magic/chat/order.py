@@ -70,11 +70,6 @@ class Document:
         """Tell whether a reader finds what a cell asked or changed; without an ID nothing tells otherwise."""
         return cell not in self.deleted and cell not in self.without_output
 
-    def count_unknown(self, place: int, begun_by: CellPosition | None) -> int:
-        """Return how many unknown cells stand above a place, and below what began a conversation."""
-        begin = 0 if begun_by is None else self.places.get(begun_by.cell or "", 0)
-        return sum(begin < self.places.get(cell, place) < place for cell in self.unknown)
-
 
 UNKNOWN_ORDER = Document()
 """Nothing is known but the order of the runs."""

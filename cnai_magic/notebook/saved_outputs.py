@@ -297,9 +297,8 @@ class SavedOutputs:
         }
         shown = {each.turn_id for each in self.answers.values()}
         for time, turn in self._kept:
-            cell = own.get(turn.attempt.id)
-            if turn.attempt.turn_id in shown and turn.attempt.cell in self._showing:
-                cell = turn.attempt.cell
+            shows = turn.attempt.turn_id in shown and turn.attempt.cell in self._showing
+            cell = turn.attempt.cell if shows else own.get(turn.attempt.id)
             if cell is None and self.keeps_ids and turn.attempt.cell:
                 self._charge(list_all_attempts(turn.attempt))  # its cell was deleted or cleared
             else:
