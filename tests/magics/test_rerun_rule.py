@@ -476,7 +476,7 @@ def _unsent(
     return sent, attempt if question.options.once else session._recorder._record(question, attempt)
 
 
-@random_examples(100, suppress_health_check=[HealthCheck.too_slow])
+@random_examples(200, suppress_health_check=[HealthCheck.too_slow])
 @given(_STEPS)
 def test_any_sequence_of_runs_and_commands_follows_the_rule(steps: list[_Run | str]) -> None:
     session = KernelSession(

@@ -257,7 +257,7 @@ def _known(answer: Reply) -> Reply:
     )
 
 
-@random_examples(50)
+@random_examples(100)
 @given(st.lists(st.lists(_REPLIES, min_size=1, max_size=3), max_size=3), st.sampled_from(["main", "plan"]))
 def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
     tmp_path_factory: pytest.TempPathFactory, turns: list[list[Reply]], name: str
@@ -383,7 +383,7 @@ _ODD = st.sampled_from(
 )
 
 
-@random_examples(100)
+@random_examples()
 @given(
     st.lists(_ODD | _PIECES | st.text(max_size=4), min_size=1, max_size=6).map("".join).filter(str.strip),
     st.none() | st.text(max_size=20),

@@ -218,7 +218,7 @@ _ANSWERS = st.builds(
 )
 
 
-@random_examples(100)
+@random_examples()
 @given(_ANSWERS, st.lists(_ANSWERS, max_size=3), st.booleans())
 def test_an_answer_comes_back_from_its_output_as_it_was(
     answer: Attempt, others: list[Attempt], replayed: bool

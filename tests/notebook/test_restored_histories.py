@@ -87,7 +87,7 @@ def _run(chance: Random) -> tuple[str, list[Step]]:
     return _RESTART
 
 
-@random_examples(100, phases=[Phase.generate])
+@random_examples(200, phases=[Phase.generate])
 @given(random_steps(_run, 6, 20))
 def test_a_document_brings_back_all_that_the_kernel_had(
     server: ScriptedServer, steps: list[tuple[str, list[Step]]]
