@@ -117,6 +117,8 @@ class NotebookPage:
 
     def run(self, *indices: int) -> None:
         """Run cells one after the other, each to its end."""
+        # A page that was loaded just now may never hear of the end of what it sends before it has its kernel.
+        self.until_idle()
         for index in indices:
             self.page.evaluate(_RUN, index)
             self.until_idle()
