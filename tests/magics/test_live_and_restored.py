@@ -254,7 +254,7 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
         server.requests.clear()
 
 
-@random_examples(20, phases=[Phase.explicit, Phase.generate])
+@random_examples(40, phases=[Phase.explicit, Phase.generate])
 @given(_STEPS)
 @example([("copy", 2, 2), ("clear", 2, 0), ("again", 2, 0)])
 @example([("ask", 0, 0), ("command", 56, 1), ("clear", 1, 0), ("command", 66, 0)])
@@ -264,7 +264,7 @@ def test_what_the_page_tells_and_what_the_file_holds_are_the_same(
     walk(server, path, "page", steps)
 
 
-@random_examples(20, phases=[Phase.generate])
+@random_examples(40, phases=[Phase.generate])
 @given(_STEPS)
 def test_without_a_page_the_file_tells_all(
     server: ScriptedServer, path: Path, steps: list[tuple[str, int, int]]
