@@ -189,7 +189,7 @@ def test_a_lesson_is_replayed_from_what_the_page_saved(
 def test_what_a_waiting_cell_showed_comes_back_no_more_trusted_and_not_once_it_was_cleared(
     open_notebook: OpenNotebook,
 ) -> None:
-    notebook = open_notebook("import threading\nthreading.Event().wait()", "%%cnai\nWho?")
+    notebook = open_notebook("import threading\nprint('Begun')\nthreading.Event().wait()", "%%cnai\nWho?")
     notebook.page.evaluate(
         """() => {
           const model = jupyterapp.shell.currentWidget.content.model.cells.get(2);
@@ -205,6 +205,8 @@ def test_what_a_waiting_cell_showed_comes_back_no_more_trusted_and_not_once_it_w
     for clears in (False, True):
         notebook.run_all()
         expect(waiting).to_have_text("[*]:")
+        # Before its cell runs, an interrupt would meet the kernel alone.
+        expect(notebook.outputs(1)).to_have_text("Begun")
         if clears:
             notebook.command("notebook:clear-all-cell-outputs")
         notebook.interrupt()
