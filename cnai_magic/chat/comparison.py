@@ -225,8 +225,8 @@ class Comparison(Sequence[ComparedAnswer]):
         if self.turn is not None:
             attempts = (replace(each, verdict=by_id.get(each.id)) for each in self.turn.attempts)
             self.turn = replace(self.turn, attempts=tuple(attempts))
-        if self.kept_in is not None:
-            self.kept_in[1].judge(by_id)
+        if (kept := self._find_kept()) is not None:
+            kept.judge(by_id)
 
     @property
     def share(self) -> float:
@@ -236,10 +236,15 @@ class Comparison(Sequence[ComparedAnswer]):
     @property
     def is_decided(self) -> bool:
         """Whether one of them is in a conversation: kept, and not taken out of it again."""
+        return self._find_kept() is not None
+
+    def _find_kept(self) -> Turn | None:
+        """Return the turn of which they are attempts now, None where it is in no conversation."""
         if self.kept_in is None:
-            return False
-        conversation, turn = self.kept_in
-        return any(each is turn for each in (*conversation.turns, *conversation.absent))
+            return None
+        conversation, kept = self.kept_in
+        turns = (each for each in (*conversation.turns, *conversation.absent) if each.id == kept.id)
+        return next(turns, None)
 
     def keep(self, answer: int | Reply) -> Reply:
         """Let an answer join the conversation, by its number or itself; the others are its other attempts.
@@ -269,8 +274,8 @@ class Comparison(Sequence[ComparedAnswer]):
                 why="so none of them can be kept",
                 next_step="ask in all ways once more",
             )
-        if self.kept_in is not None and self.is_decided:
-            raise self._explain_kept(found[0], *self.kept_in)
+        if self.kept_in is not None and (kept := self._find_kept()) is not None:
+            raise self._explain_kept(found[0], self.kept_in[0], kept)
         assert self.turn is not None, "an answer came"
         self.kept_in = self._keep(self.turn, found[0].id)
         self.kept_in[1].display_id = self.display_id

@@ -34,7 +34,7 @@ class FoundConversations:
         self.notes: list[str] = []
         self._answers, self._cells = outputs.answers, cells
         # By when they set a message; where no output is in its own cell, the IDs have been changed.
-        self._system_cells = outputs.system_cells
+        self._system_cells, self._moved = outputs.system_cells, outputs.moved
         self._keeps_ids = outputs.keeps_ids
         self.lacks_outputs = outputs.lacks_outputs
         # The latest outputs that show or keep the turn of an ID, and an answer.
@@ -141,18 +141,20 @@ class FoundConversations:
         found = FoundConversation(conversation, stated=True)
         for index, place in enumerate(saved.places):
             answer = self._answers.get(place.answer)
+            by = self._find_command(place.taken_out_by)
             if answer is None:
-                found.lacking += not (place.detached or self._is_there(place.taken_out_by))
+                found.lacking += not (place.detached or by is not None)
             else:
                 turn = found.turns[place.turn_id] = self.turn(place.turn_id, answer)
                 turn.document_index = index
                 _place(turn, place, self._answers)
-                turn.taken_out_by = place.taken_out_by if self._is_there(place.taken_out_by) else None
+                turn.taken_out_by = by
         return found
 
-    def _is_there(self, by: CellPosition | None) -> bool:
-        """Tell whether the cell of a command is in the notebook; it may have another ID now."""
-        return by is not None and (by.cell in self._cells or not self._keeps_ids)
+    def _find_command(self, by: CellPosition | None) -> CellPosition | None:
+        """Return where a command stands, whose cell may have another ID now; None where it is not there."""
+        cell = None if by is None else self._moved.get(by.cell or "", by.cell)
+        return replace(by, cell=cell) if by is not None and cell in self._cells else None
 
     def _build_message(self, saved: SavedMessage) -> SystemMessage | None:
         """Return a system message in the cell of its command, None where that is not in the notebook."""

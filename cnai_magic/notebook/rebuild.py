@@ -21,27 +21,28 @@ def rebuild(
     hidden: Collection[str],
     replies: Mapping[str, Reply],
     *,
-    left: Collection[str] = (),
+    saved: Collection[str] = (),
+    waiting: Collection[str] = (),
 ) -> None:
     """Let conversations be as they are restored from all outputs but those of the `hidden` cells.
 
-    What no output holds stays: turns that belong to no cell, and those that are shown elsewhere. So do
-    `replies`, by their IDs, which have more than a notebook keeps. What hidden cells asked, set and took out
-    is as they are: absent until they are back. What copies showed that have `left` is gone.
+    What no output has ever held stays: turns whose answers are not among those `saved`, by their IDs. So do
+    those of cells that are `waiting` to run, and `replies`, by their IDs, which have more than a notebook
+    keeps. What hidden cells asked, set and took out is as they are: absent until they are back.
     """
     before = {(each.name, turn.id): turn for each in conversations for turn in each.every_turn}
-    shown = {(turn.id, turn.cell): turn.display_id for turn in before.values() if turn.display_id}
-    kept = [*_list_hidden(conversations, hidden), *_list_unsaved(conversations, restored, {*hidden, *left})]
+    unsaved = (each for each in _list_unsaved(conversations, saved, waiting) if each[1].cell not in hidden)
+    kept = [*_list_hidden(conversations, hidden), *unsaved]
     named = _take_over(conversations, restored)
     conversations.begin_again(named, restored.current, restored.removed)
     for each in conversations:
         for turn in each.every_turn:
-            turn.display_id = shown.get((turn.id, turn.cell), "")
             known = before.get((each.name, turn.id))
             if known is not None:
+                turn.display_id = known.display_id if known.cell == turn.cell else ""
                 turn.learn(known.attempts)
-                by = known.taken_out_by
-                turn.taken_out_by = by if by is not None and by.cell in hidden else turn.taken_out_by
+                if known.taken_out_by is not None and known.taken_out_by.cell in hidden:
+                    turn.taken_out_by = turn.taken_out_by or known.taken_out_by
             turn.attempts = [
                 replace(attempt, reply=replies.get(attempt.id, attempt.reply)) for attempt in turn.attempts
             ]
@@ -58,12 +59,15 @@ def _take_over(conversations: Conversations, restored: Restored) -> dict[str, Ke
     known = {each.name: each for each in conversations}
     found = list(restored.conversations.values())
     taken = {id(theirs): known.get(theirs.name, theirs) for theirs in found}
-    origins = [theirs.origin for theirs in found]
-    for theirs, origin in zip(found, origins, strict=True):
-        mine = taken[id(theirs)]
+    for theirs in found:
         for each in fields(KernelConversation):
-            setattr(mine, each.name, getattr(theirs, each.name))
-        mine.origin = taken.get(id(origin), origin)
+            setattr(taken[id(theirs)], each.name, getattr(theirs, each.name))
+    for mine in taken.values():
+        fork = mine
+        while fork.origin is not None:  # those too that were deleted: they have no name, and may be forks
+            origin = taken.get(id(fork.origin), fork.origin)
+            fork.origin = origin
+            fork = origin
     return {each.name: each for each in taken.values()}
 
 
@@ -79,11 +83,10 @@ def _list_hidden(
 
 
 def _list_unsaved(
-    conversations: Conversations, restored: Restored, others: Collection[str]
+    conversations: Conversations, saved: Collection[str], waiting: Collection[str]
 ) -> Iterator[tuple[str, Turn]]:
-    """Yield the turns but of `others` whose answers are in no output, each with its conversation's name."""
-    saved = {each.id for each in restored.charges}
+    """Yield the turns whose answers are in no output, each with the name of its conversation."""
     for conversation in conversations:
         for turn in conversation.turns:
-            if turn.cell not in others and not any(each.id in saved for each in turn.attempts):
+            if turn.cell in waiting or not any(each.id in saved for each in turn.attempts):
                 yield conversation.name, turn

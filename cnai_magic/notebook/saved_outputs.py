@@ -149,9 +149,10 @@ class SavedOutputs:
     `answers` are all attempts by their IDs, `charges` one for each. `turns` are those that outputs show or
     keep, `states` those of all conversations, `changes` those that commands made and
     no state of their cell tells of, each once. `comparisons` are answers of which none was kept by then.
-    `system_cells` are the cells of commands that set system messages, by when they did. `changing` are the
-    cells whose outputs tell of more than their own turns. Of all ratings of an answer the latest counts.
-    `keeps_ids` tells that an output is in its own cell, `lacks_outputs` that a cell asks and has no answer.
+    `system_cells` are the cells of commands that set system messages, by when they did, `changing` those
+    whose outputs tell of more than their own turns. Of all ratings of an answer the latest counts.
+    `keeps_ids` tells that an output is in its own cell, else `moved` are the cells by the IDs that they had;
+    `lacks_outputs` that a cell asks and has no answer.
 
     An answer that was copied to another cell is a turn there where its own cell shows nothing any more. What
     else its cell did is not copied, unless no output is in its own cell: then the IDs have been changed.
@@ -166,14 +167,14 @@ class SavedOutputs:
         self.changing: set[str] = set()
         self.comparisons: list[SavedComparison] = []
         self.system_cells: dict[datetime, str] = {}
+        self.moved: dict[str, str] = {}
         self._ratings: dict[str, Rating | None] = {}
         # Turns that the outputs of commands hold, and when; their own cells may show what they did before.
         self._kept: list[tuple[datetime, KeptTurn]] = []
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
         used: set[str] = set()
-        # The IDs of all answers for which there is a charge.
-        self._charged: set[str] = set()
+        self._charged_ids: set[str] = set()
         cells = list(cells)
         self.keeps_ids = any(map(_holds_own_output, cells))
         self.lacks_outputs = any(map(_lacks_output, cells))
@@ -225,6 +226,8 @@ class SavedOutputs:
                     self._rate(name, rating)
             except InputError as error:
                 self._left_out["what {} output tells of all conversations", error.what].append(number)
+        if cell is not None and not self.keeps_ids:
+            self.moved.setdefault(own, cell)
         if cell is not None and (state is not None or changes or "event" in about or about.get("began")):
             self.changing.add(cell)
         if about.get("event") == COMPARED:
@@ -274,8 +277,8 @@ class SavedOutputs:
         comparison = read_comparison(about, cell)
         attempts = comparison.turn.attempts
         self._charge(attempts)
-        known = {each.turn.id for each in self.comparisons}
-        if self._is_copy(attempts[0].cell, cell) or comparison.turn.id in known:
+        is_known = any(each.turn.id == comparison.turn.id for each in self.comparisons)
+        if is_known or self._is_copy(attempts[0].cell, cell):
             raise InputError("it is a copy of another one")
         self.comparisons.append(comparison)
 
@@ -336,16 +339,13 @@ class SavedOutputs:
             self._ratings[answer] = choose_latest(self._ratings.get(answer), rating)
 
     def _is_copy(self, own: str, cell: str | None) -> bool:
-        """Tell whether the output of a cell was copied there from its `own` cell.
-
-        In a file where no output is in its own cell the IDs have been changed: there none is a copy.
-        """
+        """Tell whether the output of a cell was copied there from its `own` one; none is with changed IDs."""
         return self.keeps_ids and _is_of_another(own, cell)
 
     def _charge(self, attempts: Iterable[Attempt]) -> None:
         for each in attempts:
-            if each.id not in self._charged:
-                self._charged.add(each.id)
+            if each.id not in self._charged_ids:
+                self._charged_ids.add(each.id)
                 self.charges.append(each.make_charge())
 
 

@@ -64,13 +64,13 @@ class WrittenOutputs:
         return {cell for cell in self._cells if not document.shows(cell)}
 
     def list_copies(self, document: Document) -> dict[str, Sequence[WrittenOutput]]:
-        """Return the cells to which hidden cells were copied, with their outputs."""
+        """Return the cells that show copies, and have not run since, with their outputs, in its order."""
+        last = len(document.places)
         found: dict[str, Sequence[WrittenOutput]] = {}
-        for cell, names in document.recorded.items():
-            known = [self.named[each] for each in names if each in self.named]
-            is_copy = names and len(known) == len(names) and cell not in self._cells
-            if is_copy and not any(document.shows(own) for own, _ in known):
-                found[cell] = [output for _, output in known]
+        for cell in sorted(document.recorded, key=lambda cell: document.places.get(cell, last)):
+            known = [self.named[each][1] for each in document.recorded[cell] if each in self.named]
+            if known and len(known) == len(document.recorded[cell]):
+                found[cell] = self._cells.get(cell, known)
         return found
 
     def list_cells(

@@ -45,10 +45,14 @@ class Cells:
         self._changing: set[str | None] = set()
         # Whether a command changed what no answer tells, and no answer came since.
         self._is_unstated = False
-        # When the conversations were rebuilt last: the cells whose outputs were gone, and the copies of such.
+        # When the conversations were rebuilt last: the cells whose outputs were gone, the copies that had not
+        # run since, and what tells which of these are turns: their order, and whether any cell shows its own.
         self._left_out: frozenset[str] = frozenset()
         self._copied: frozenset[str] = frozenset()
+        self._standing: tuple[list[str], bool] = [], False
         self._arranged = self.documents.document
+        # The IDs of all answers that outputs have ever held.
+        self._saved: set[str] = set()
         # The answers as they came, by their IDs: of images and probabilities a notebook does not keep all.
         self._replies: dict[str, Reply] = {}
         # The IDs of the answers that the outputs of a cell hold, by cell.
@@ -165,19 +169,17 @@ class Cells:
             return
         self._arranged = document
         hidden, copies = self.written.list_hidden(document), self.written.list_copies(document)
-        if hidden == self._left_out and copies.keys() == self._copied:
+        standing = [*copies], bool(copies) and not all(document.recorded.values())
+        if hidden == self._left_out and standing == self._standing:
             return
-        # Copies of what its own cell shows again, or has asked anew; those that wait to run are neither.
-        left = {
-            cell
-            for cell in self._copied.difference(copies)
-            if cell in document.recorded or cell in document.deleted
-        }
+        self._standing = standing
+        waiting = self._copied.difference(copies, document.recorded, document.deleted)
         self._left_out, self._copied = frozenset(hidden), frozenset(copies)
         turns = (turn for each in self._conversations for turn in each.every_turn)
         self._replies.update((each.id, each.reply) for turn in turns for each in turn.attempts)
         restored = restore(self.written.list_cells(document, hidden, copies))
-        rebuild(self._conversations, restored, hidden, self._replies, left=left)
+        self._saved.update(each.id for each in restored.charges)
+        rebuild(self._conversations, restored, hidden, self._replies, saved=self._saved, waiting=waiting)
         self._conversations.rearrange()
 
     def restore(self, restored: Restored, *, own: bool = True) -> None:
@@ -192,6 +194,7 @@ class Cells:
             self._conversations.rearrange()
             self.restored = restored.cells
             self._book.restore(restored.charges)
+            self._saved.update(each.id for each in restored.charges)
             self._changing |= restored.changing
             self._is_unstated |= bool(restored.changing)
             self.written.restore(restored.cells)

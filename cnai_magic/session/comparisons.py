@@ -43,7 +43,8 @@ class Comparisons:
 
     def holds(self, turn: Turn) -> bool:
         """Tell whether the answer of a turn was one of several that were compared in this kernel."""
-        return any(each.kept_in is not None and each.kept_in[1] is turn for each in self._by_id.values())
+        kept = (each.kept_in for each in self._by_id.values())
+        return any(each is not None and each[1].id == turn.id for each in kept)
 
     def find(self, name: str) -> Comparison | None:
         """Return the comparison of an ID, None where there is none, or one of its answers is kept."""

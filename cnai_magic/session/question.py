@@ -233,7 +233,7 @@ def _find_first_run(
     """Return when the cell first ran; None for a question that stands after all that were answered."""
     if not position.is_asked_again:
         return None
-    first_runs = [each.first_run for each in former if each.first_run]
+    first_runs = [each.first_run for each in former if each.first_run and not each.appended]
     return min([conversations.find_first_run(position), *first_runs])
 
 
