@@ -39,6 +39,7 @@ __all__ = [
     "SavedChange",
     "SavedOutputs",
     "SavedTurn",
+    "find_own_cell",
     "list_all_attempts",
     "list_copied",
     "read_answers",
@@ -109,7 +110,7 @@ def read_answers(cell: SavedCell) -> list[Attempt]:
 def list_copied(cell: SavedCell) -> list[str] | None:
     """Return the names of the records in a cell that are of another one; None where it has none at all."""
     records = [about for about, _ in _find_records(cell) if may_be_sent(about)]
-    copied = (about for about in records if _is_of_another(_find_own_cell(about), cell.id))
+    copied = (about for about in records if _is_of_another(find_own_cell(about), cell.id))
     return [str(about.get("id") or about.get("time")) for about in copied] if records else None
 
 
@@ -158,7 +159,7 @@ class SavedOutputs:
     else its cell did is not copied, unless no output is in its own cell: then the IDs have been changed.
     """
 
-    def __init__(self, cells: Iterable[SavedCell]) -> None:
+    def __init__(self, cells: Sequence[SavedCell]) -> None:
         self.answers: dict[str, Attempt] = {}
         self.charges: list[Charge] = []
         self.turns: list[SavedTurn] = []
@@ -175,7 +176,6 @@ class SavedOutputs:
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
         used: set[str] = set()
         self._charged_ids: set[str] = set()
-        cells = list(cells)
         self.keeps_ids = any(map(_holds_own_output, cells))
         self.lacks_outputs = any(map(_lacks_output, cells))
         self._showing = {each.id for each in cells if each.has_output}
@@ -211,7 +211,7 @@ class SavedOutputs:
             read_rows_record(about)  # they are in no conversation
             return
         known, turns, changes, state = read_kept(about)
-        own = _find_own_cell(about)
+        own = find_own_cell(about)
         if self._is_copy(own, cell):
             # Of a cell that was copied, and has not run since: it changed nothing, but was paid for.
             self._charge_copy(about, data, number)
@@ -365,10 +365,10 @@ def _name_cells(numbers: list[int]) -> str:
 
 def _holds_own_output(cell: SavedCell) -> bool:
     """Tell whether any output of a cell says that it belongs to a cell of this ID."""
-    return cell.id is not None and any(_find_own_cell(about) == cell.id for about, _ in _find_records(cell))
+    return cell.id is not None and any(find_own_cell(about) == cell.id for about, _ in _find_records(cell))
 
 
-def _find_own_cell(about: Mapping[str, Any]) -> str:
+def find_own_cell(about: Mapping[str, Any]) -> str:
     """Return the ID of the cell that an output says it belongs to, "" where it says nothing."""
     kept = about.get("kept")
     own = about.get("cell") or (kept.get("cell") if isinstance(kept, Mapping) else None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..chat.order import Document
-from .saved_outputs import SavedCell
+from .saved_outputs import SavedCell, find_own_cell
 
 __all__ = ["WrittenOutput", "WrittenOutputs"]
 
@@ -23,7 +23,7 @@ class WrittenOutput(NamedTuple):
 class WrittenOutputs:
     """The outputs of the magics that each cell has shown since it ran last.
 
-    `named` are all that there were, by their names in the file, each with its cell.
+    `named` are all that there were, by their names in the file, each with the cell that it belongs to.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,8 @@ class WrittenOutputs:
         for cell in cells:
             if cell.id is not None and cell.id not in self._cells:
                 self._cells[cell.id] = list(map(_take, cell.outputs))
-                self._note_names(cell.id, self._cells[cell.id])
+                for each, output in zip(self._cells[cell.id], cell.outputs, strict=True):
+                    self._note_names(find_own_cell(output["metadata"]["cnai"]) or cell.id, [each])
 
     def list_hidden(self, document: Document) -> set[str]:
         """Return the cells that were deleted, or whose outputs were cleared."""
@@ -72,6 +73,16 @@ class WrittenOutputs:
             if known and len(known) == len(document.recorded[cell]):
                 found[cell] = self._cells.get(cell, known)
         return found
+
+    def list_standing(self, document: Document, copies: Collection[str]) -> list[tuple[str, bool]]:
+        """Return what tells which of the copies are turns: their order, and whether they are shown elsewhere.
+
+        "" stands there too where any cell shows its own.
+        """
+        shown = {cell for cell in self._cells if document.shows(cell)}
+        owners = ({self.named[name][0] for name in document.recorded[cell]} for cell in copies)
+        standing = [(cell, bool(own & shown)) for cell, own in zip(copies, owners, strict=True)]
+        return [*standing, ("", True)] if standing and not all(document.recorded.values()) else standing
 
     def list_cells(
         self, document: Document, hidden: Collection[str], copies: Mapping[str, Sequence[WrittenOutput]]

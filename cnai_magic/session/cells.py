@@ -46,10 +46,10 @@ class Cells:
         # Whether a command changed what no answer tells, and no answer came since.
         self._is_unstated = False
         # When the conversations were rebuilt last: the cells whose outputs were gone, the copies that had not
-        # run since, and what tells which of these are turns: their order, and whether any cell shows its own.
+        # run since, and how these stood.
         self._left_out: frozenset[str] = frozenset()
         self._copied: frozenset[str] = frozenset()
-        self._standing: tuple[list[str], bool] = [], False
+        self._standing: list[tuple[str, bool]] = []
         self._arranged = self.documents.document
         # The IDs of all answers that outputs have ever held.
         self._saved: set[str] = set()
@@ -169,7 +169,7 @@ class Cells:
             return
         self._arranged = document
         hidden, copies = self.written.list_hidden(document), self.written.list_copies(document)
-        standing = [*copies], bool(copies) and not all(document.recorded.values())
+        standing = self.written.list_standing(document, copies)
         if hidden == self._left_out and standing == self._standing:
             return
         self._standing = standing

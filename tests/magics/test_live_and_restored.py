@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import pytest
 from hypothesis import Phase, example, given
+from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 from cnai_magic.chat.order import CellPosition
@@ -20,6 +21,7 @@ from cnai_magic.errors import CnaiError
 from cnai_magic.notebook.notebook_files import restore_notebook
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options, Target, build_question
 from cnai_magic.settings import Cnai
 from tests.edited_notebook import Cell, EditedNotebook
 from tests.properties import random_examples, random_steps
@@ -60,9 +62,10 @@ KINDS = [
     *["delete"] * 5,
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
     *("copy, delete", "copy, delete", "copy, delete", "capture", "compare", "compare"),
+    *("append", "append", "twice", "new", "in another", "fail", "below", "restore"),
 ]
 _STEPS = random_steps(
-    lambda chance: (chance.choice(KINDS), chance.randrange(100), chance.randrange(100)), 6, 20
+    lambda chance: (chance.choice(KINDS), chance.randrange(100), chance.randrange(100)), 6, 14
 )
 
 
@@ -79,16 +82,51 @@ class Walk:
         self.ask(notebook.insert(2))
 
     def do(self, kind: str, one: int, other: int) -> None:
-        notebook, cells = self.notebook, self.notebook.cells
+        cells = self.notebook.cells
         index, to = one % len(cells), 1 + other % len(cells)
-        free = cells[index].id not in self.fixed
+        if cells[index].id not in self.fixed:
+            self._do_with(cells[index], kind, index, to, other)
+        self._do_anywhere(kind, one, to, other)
+        self.compare()
+
+    def _do_with(self, cell: Cell, kind: str, index: int, to: int, other: int) -> None:
+        """Run or edit a cell."""
+        notebook, cells = self.notebook, self.notebook.cells
+        if kind == "again" and cell.source.startswith("%cnai_chat"):
+            self.run(cell, cell.source)
+        elif kind == "again":
+            self.ask(cell)
+        elif kind == "append":
+            self.ask(cell, "%%cnai --append\nquestion {}")
+        elif kind == "in another":
+            names = [each.name for each in notebook.session.conversations]
+            self.ask(cell, f"%%cnai --chat {names[other % len(names)]}\nquestion {{}}")
+        elif kind == "fail":
+            self.ask(cell, "%cnai question {}\n%cnai_chat use nowhere")
+        elif kind == "delete":
+            notebook.delete(index)
+        elif kind == "copy":
+            notebook.copy(index, to)
+        elif kind == "copy, delete":
+            notebook.copy(index, len(cells))
+            notebook.delete(index)
+        elif kind == "split":
+            notebook.split(index)
+        elif kind == "merge" and index + 1 < len(cells) and cells[index + 1].id not in self.fixed:
+            notebook.merge(index)
+        elif kind == "clear":
+            notebook.clear(cell)
+
+    def _do_anywhere(self, kind: str, one: int, to: int, other: int) -> None:
+        """Run a new cell or all, or edit the notebook."""
+        notebook, cells = self.notebook, self.notebook.cells
+        index = one % len(cells)
         if kind == "ask":
             self.ask(notebook.insert(to))
-        elif kind == "again" and free:
-            if cells[index].source.startswith("%cnai_chat"):
-                self.run(cells[index], cells[index].source)
-            else:
-                self.ask(cells[index])
+        elif kind == "twice":
+            self.ask(notebook.insert(to), "%cnai question {0}\n%cnai and question {0}")
+        elif kind == "new":
+            self.ask(notebook.insert(to), "%%cnai --new\nquestion {}")
         elif kind == "command":
             names = [each.name for each in notebook.session.conversations]
             command = _COMMANDS[one % len(_COMMANDS)].format(names[other % len(names)])
@@ -98,33 +136,25 @@ class Walk:
         elif kind == "compare":
             self.run(notebook.insert(to), "%%cnai --times 2\nCompared?")
             self.run(notebook.insert(to + 1), "%cnai_chat versions --keep 2")
-        elif kind == "delete" and free:
-            notebook.delete(index)
+        elif kind == "below":
+            for each in cells[index:]:
+                if each.source and each.id not in self.fixed:
+                    self.run(each, each.source)
         elif kind == "undo":
             notebook.undo()
         elif kind == "move" and index:
             notebook.move(index, max(1, to - 1))
-        elif kind == "copy" and free:
-            notebook.copy(index, to)
-        elif kind == "copy, delete" and free:
-            notebook.copy(index, len(cells))
-            notebook.delete(index)
-        elif kind == "split" and free:
-            notebook.split(index)
-        elif kind == "merge" and free and index + 1 < len(cells) and cells[index + 1].id not in self.fixed:
-            notebook.merge(index)
-        elif kind == "clear" and free:
-            notebook.clear(cells[index])
         elif kind == "clear all":
             for each in cells:
                 notebook.clear(each)
+        elif kind == "restore":
+            self.run(self.tools, "%cnai_chat restore")
         elif kind == "restart":
             notebook.restart(self.tools)
-        self.compare()
 
-    def ask(self, cell: Cell) -> None:
+    def ask(self, cell: Cell, source: str = "%%cnai\nquestion {}") -> None:
         self.count += 1
-        self.run(cell, f"%%cnai\nquestion {self.count}")
+        self.run(cell, source.format(self.count))
 
     def run(self, cell: Cell, source: str) -> None:
         if self.notebook.told_by == "file":
@@ -167,7 +197,14 @@ class Walk:
 
 
 def _prepare(session: KernelSession, cell: str) -> tuple[Any, ...]:
-    question = session.prepare("and now?", position=CellPosition(cell))
+    question = build_question(
+        "and now?",
+        Options(),
+        Target("m", demo=False),
+        CellPosition(cell),
+        settings=session.settings,
+        conversations=session.conversations,
+    )
     return question.conversation.name, question.request.messages, session.conversations.draft().name
 
 
@@ -254,19 +291,44 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
         server.requests.clear()
 
 
-@random_examples(40, phases=[Phase.explicit, Phase.generate])
-@given(_STEPS)
-@example([("copy", 2, 2), ("clear", 2, 0), ("again", 2, 0)])
-@example([("ask", 0, 0), ("command", 56, 1), ("clear", 1, 0), ("command", 66, 0)])
-def test_what_the_page_tells_and_what_the_file_holds_are_the_same(
-    server: ScriptedServer, path: Path, steps: list[tuple[str, int, int]]
+@random_examples(200, phases=[Phase.explicit, Phase.generate])
+@given(st.sampled_from(["page", "file"]), _STEPS)
+# Copies whose originals are gone: of an answer, of the command that kept one, of compared answers, of a cell
+# that asked in a fork, of all that the notebook has.
+@example("page", [("copy", 2, 2), ("clear", 2, 0), ("again", 2, 0)])
+@example("page", [("delete", 2, 0), ("compare", 0, 0), ("copy", 2, 3), ("merge", 1, 0), ("ask", 0, 0)])
+@example("page", [("compare", 0, 1), ("copy, delete", 2, 0), ("again", 2, 0)])
+@example(
+    "page", [("command", 7, 0), ("command", 6, 0), ("command", 96, 1), ("ask", 0, 0), ("copy, delete", 1, 0)]
+)
+@example("page", [("copy", 2, 2), ("clear", 2, 0), ("restart", 0, 0), ("copy", 3, 1), ("again", 3, 0)])
+@example(
+    "page",
+    [
+        ("command", 14, 0),
+        ("command", 0, 2),
+        ("ask", 0, 2),
+        ("copy, delete", 3, 0),
+        ("delete", 1, 0),
+        ("copy, delete", 3, 0),
+        ("clear", 2, 0),
+    ],
+)
+@example("page", [("ask", 0, 0), ("command", 56, 1), ("clear", 1, 0), ("command", 66, 0)])
+# A rated turn whose cell shows the answer of a fork, and a cell that was asked otherwise before.
+@example(
+    "page",
+    [
+        ("command", 6, 2),
+        ("again", 2, 0),
+        ("ask", 0, 0),
+        ("delete", 1, 0),
+        ("command", 0, 0),
+        ("command", 81, 0),
+    ],
+)
+@example("page", [("split", 2, 0), ("append", 2, 0), ("in another", 2, 0)])
+def test_a_kernel_sends_what_one_does_that_restores_its_notebook(
+    server: ScriptedServer, path: Path, told_by: Literal["page", "file"], steps: list[tuple[str, int, int]]
 ) -> None:
-    walk(server, path, "page", steps)
-
-
-@random_examples(40, phases=[Phase.generate])
-@given(_STEPS)
-def test_without_a_page_the_file_tells_all(
-    server: ScriptedServer, path: Path, steps: list[tuple[str, int, int]]
-) -> None:
-    walk(server, path, "file", steps)
+    walk(server, path, told_by, steps)
