@@ -186,10 +186,8 @@ class KernelConversation:
         """Return the turn that belongs to `position`, if there is one."""
         if not position.is_asked_again:
             return None
-        return next(
-            (turn for turn in reversed(_of_cell(self.turns, position.cell)) if turn.position == position),
-            None,
-        )
+        turns = reversed(_of_cell(self.turns, position.cell))
+        return next((turn for turn in turns if turn.position == position), None)
 
     def find_set_aside(self, position: CellPosition) -> Turn | None:
         """Return the turn that comes back where the question at `position` is asked again."""
@@ -212,13 +210,15 @@ class KernelConversation:
         former = turn or self.find_set_aside(position)
         message = find_in_force(above, position, order) if (above := self.list_system_messages()) else None
         begin, places = 0 if self.is_fork else self.place or 0, self.document.places
+        # A copy may stand for a cell that is gone.
+        unknown = self.document.unknown and self.document.unknown.difference(each.cell for each in self.turns)
         return Placement(
             self.turns[:before],
             former.next_number if former else 1,
             None if message is None else message.text,
             self._is_unplaced(position),
             sum(each.order < order and each.cell in self.document.without_output for each in self.absent),
-            sum(begin < places.get(cell, order[0]) < order[0] for cell in self.document.unknown),
+            sum(begin < places.get(cell, order[0]) < order[0] for cell in unknown),
         )
 
     def _is_unplaced(self, position: CellPosition) -> bool:

@@ -4,14 +4,13 @@ A page sends its cells with each request, and the list is complete: a cell that 
 saved file has the cells of when it was saved: one that only an earlier version had was deleted; one that no
 version had is new, and is placed by its run. Both tell which cells show nothing; neither can tell it of a run
 that had not ended by then, the page unless it asked for that run itself. Both tell which cells show answers
-and changes: those of a cell that has neither run nor was restored here are unknown, unless they were copied
-from where they are known. Nothing here does I/O.
+and changes: those of a cell that has neither run nor was restored here are unknown. Nothing here does I/O.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -62,12 +61,10 @@ class Documents:
     """The notebooks of a kernel, in the order in which it met them; `document` orders all their cells.
 
     In a conversation over two notebooks, the turns of the one that was met first stand above the others.
-    `known` are the names of the outputs that the kernel can find.
     """
 
-    def __init__(self, known: Container[str] = ()) -> None:
+    def __init__(self) -> None:
         self.document = UNKNOWN_ORDER
-        self._known = known
         self._restored: set[str] = set()
         self._notebooks: dict[str, _Notebook] = {}
         # The cell that ran just before the first run of a cell.
@@ -280,15 +277,10 @@ class Documents:
             deleted=frozenset[str]().union(*(each.held for each in notebooks)).difference(places),
             without_output=frozenset[str]().union(*(each.without_output for each in notebooks)),
             recorded=recorded,
-            unknown=frozenset(cell for cell, names in recorded.items() if not self._knows(cell, names)),
+            unknown=frozenset(recorded).difference(self._before, self._restored),
             unplaced=frozenset[str]().union(*(each.unplaced for each in notebooks)),
             source=source,
         )
-
-    def _knows(self, cell: str, copied: Sequence[str]) -> bool:
-        if cell in self._before or cell in self._restored:
-            return True
-        return bool(copied) and all(each in self._known for each in copied)
 
     def _say(self, source: Literal["page", "file", "runs"]) -> None:
         if self.document.source != source:

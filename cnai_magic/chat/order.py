@@ -49,7 +49,7 @@ class Document:
     `without_output` are cells in it that show nothing: nobody ran them, or their outputs were cleared or
     captured. `recorded` are those that show answers and changes; of a copy, which shows
     those of another cell, with their names.
-    `unknown` are those of them of which this kernel knows nothing.
+    `unknown` are those of them that neither ran nor were restored in this kernel.
     `unplaced` are cells whose place is only estimated from the order of the runs. `source` says where the
     order is from: the "page", the saved "file", or only the "runs"; "" where there is no document.
     """

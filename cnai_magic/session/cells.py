@@ -37,7 +37,7 @@ class Cells:
     def __init__(self, conversations: Conversations, book: SpendBook, lock: ForkSafeLock) -> None:
         self.restored: Sequence[SavedCell] = ()
         self.written = WrittenOutputs()
-        self.documents = Documents(self.written.named)
+        self.documents = Documents()
         self._lock = lock
         self._conversations = conversations
         self._book = book

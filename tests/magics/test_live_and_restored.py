@@ -224,6 +224,10 @@ def walk(
         server.requests.clear()
 
 
+def _read_footer(cell: Cell) -> str:
+    return str(list(cell.outputs.values())[-1]["data"]["text/plain"])
+
+
 @pytest.mark.parametrize("told_by", ["page", "file"])
 def test_a_copied_answer_stands_for_one_whose_cell_is_gone(
     server: ScriptedServer, path: Path, told_by: Literal["page", "file"]
@@ -241,8 +245,11 @@ def test_a_copied_answer_stands_for_one_whose_cell_is_gone(
             ask(cell, question)
         notebook.copy(1, 3)
         assert ask(last, "and now?") == ["one", "two", "and now?"]
+        said = "1 cell above not sent, not run or restored in this kernel"
+        assert said in _read_footer(last)
         notebook.delete(1)
         assert ask(last, "and now?") == ["two", "one", "and now?"]
+        assert "not sent" not in _read_footer(last)
         assert ask(notebook.cells[2], "three") == ["two", "three"]
         # One of another notebook was pasted: this kernel knows nothing of it, and says so.
         pasted = notebook.insert(1)
@@ -250,9 +257,7 @@ def test_a_copied_answer_stands_for_one_whose_cell_is_gone(
         output["metadata"]["cnai"] |= {"id": "0", "turn_id": "0", "cell": "elsewhere", "prompt": "zero"}
         pasted.outputs, pasted.count = {"": output}, 1
         assert ask(last, "and now?") == ["two", "three", "and now?"]
-        (output,) = last.outputs.values()
-        said = "1 cell above not sent, not run or restored in this kernel"
-        assert said in output["data"]["text/plain"]
+        assert said in _read_footer(last)
         notebook.run(notebook.cells[0], "%cnai_chat restore")
         assert ask(last, "and now?") == ["zero", "two", "three", "and now?"]
     finally:
@@ -271,7 +276,7 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
         notebook.save()
         notebook.run(asking, source)
         notebook.save()
-        return str(list(asking.outputs.values())[-1]["data"]["text/plain"])
+        return _read_footer(asking)
 
     try:
         for source in (
