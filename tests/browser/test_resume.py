@@ -98,3 +98,36 @@ def test_stop_works_in_the_page_that_took_an_answer_up(
     notebook.until_idle()
     # By its message, or by an interrupt where the kernel has not heard that in time.
     expect(notebook.outputs(1)).to_contain_text(re.compile("stopped|interrupted"))
+
+
+@pytest.mark.parametrize("kernel", ["python3", "ipykernel6"])
+def test_answers_that_waited_at_a_reload_come_live_with_stop(
+    open_notebook: OpenNotebook, upstream: ScriptedServer, kernel: str
+) -> None:
+    first, second, third = Gate(), Gate(), Gate()
+    for answer in (
+        stream("Hello", first, " wide world."),
+        stream("Second", second, "."),
+        stream("Third", third),
+    ):
+        upstream.reply(answer)
+    notebook = open_notebook("%%cnai\nOne?", "%cnai Two?\n%cnai Three?", kernel=kernel)
+    notebook.run(0)
+    notebook.run_all()
+    expect(notebook.live).to_contain_text("Hello")
+    notebook.reload()
+    expect(notebook.live).to_contain_text("Hello")
+    first.open()
+    expect(notebook.outputs(2).locator(".cnai-answer")).to_contain_text("Second")
+    notebook.picture(f"waited-{kernel}")
+    # And once more, by what is noted of it now.
+    notebook.saved()
+    notebook.reload()
+    expect(notebook.outputs(2).locator(".cnai-answer")).to_contain_text("Second")
+    second.open()
+    expect(notebook.outputs(2).locator(".cnai-answer")).to_contain_text("Third")
+    notebook.stop_button.click()
+    notebook.until_idle()
+    expect(notebook.outputs(2)).to_contain_text(re.compile("stopped|interrupted"))
+    assert [each[:2] for each in answers(notebook)] == [["Hello wide world."], ["Second.", "Third"]]
+    assert len(upstream.requests) == 3, "nothing is asked again"

@@ -10,13 +10,13 @@ export class LeftWidget implements WidgetModel {
   private readonly state: Record<string, unknown>;
   private readonly listeners = new Map<string, Listener[]>();
   private early: unknown[] = [];
-  private whole = false;
 
   constructor(
     readonly comm: string,
     header: Record<string, unknown>,
     private readonly link: CommLink,
     readonly widget_manager: WidgetModel["widget_manager"],
+    private whole = false,
   ) {
     this.state = { header, snapshot: null, status: null };
   }

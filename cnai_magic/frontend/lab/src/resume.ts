@@ -83,7 +83,7 @@ class LeftPage {
   private note(left: boolean): void {
     const { panel, kernel } = this;
     if (this.left) return;
-    const found: LeftRun[] = this.taken.filter((each) => !each.isOver).map(({ run }) => run);
+    const found: LeftRun[] = this.taken.filter((each) => !each.isOver).map((each) => each.describe());
     for (const [message, { cell, since, count, live }] of this.running.byMessage) {
       const outputs = findModel(panel, cell)?.outputs.toJSON() ?? [];
       const kept = since ? outputs.filter((each) => !(WIDGET_TYPE in asRecord(each.data))) : [];
@@ -119,9 +119,9 @@ class LeftPage {
   /** Ask for what the page missed; the kernel answers when the runs are over. */
   private async complete(runs: readonly TakenUpRun[]): Promise<void> {
     this.state.meet();
-    const answer = await this.state.ask({ do: "outputs", cells: runs.map(({ run }) => run.cell) });
+    const answer = await this.state.ask({ do: "outputs", cells: runs.map(({ cellId }) => cellId) });
     const outputs = asRecord(answer?.content.outputs);
-    for (const each of runs) each.complete(asList(outputs[each.run.cell]).map(asRecord));
+    for (const each of runs) each.complete(asList(outputs[each.cellId]).map(asRecord));
   }
 
   private giveUp(): void {

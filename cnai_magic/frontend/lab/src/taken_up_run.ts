@@ -8,35 +8,50 @@ import { noteRun } from "../../src/order";
 import { ComingAnswer } from "./coming_answer";
 import { CommLink } from "./comm_link";
 import { asRecord, asText, PAGE_TYPE, WIDGET_TYPE } from "./facts";
-import type { LeftRun } from "./left_runs";
+import type { LeftRun, LiveWidget } from "./left_runs";
 import { LeftWidget } from "./left_widget";
 import { findCell, findModel } from "./notebook_cells";
 import type { Words } from "./words";
 
 export class TakenUpRun {
-  private readonly coming: ComingAnswer;
+  private coming: ComingAnswer;
   private readonly positions = new Map<string, number>();
+  private since: number;
   private count: number | null;
+  private live: LiveWidget | null;
   private widget: LeftWidget | null = null;
   private over = false;
   private readonly ended: () => void;
 
   constructor(
-    readonly run: LeftRun,
+    private readonly run: LeftRun,
     private readonly panel: NotebookPanel,
-    words: Words,
+    private readonly words: Words,
   ) {
+    this.since = run.since;
     this.count = run.count;
+    this.live = run.live;
     this.ended = noteRun(panel.context, run.cell);
     this.coming = new ComingAnswer(words, run.since);
     // As the page that was left had it: without what the cell showed of a former run.
     this.outputs?.fromJSON(run.outputs as never);
     void this.showComing();
-    if (run.live) this.showLive(run.live.comm, run.live.header);
+    if (run.live) this.showLive(run.live, false);
+  }
+
+  get cellId(): string {
+    return this.run.cell;
   }
 
   get isOver(): boolean {
     return this.over;
+  }
+
+  /** What the next page needs of it, if this one is left too. */
+  describe(): LeftRun {
+    const { run, since, count, live } = this;
+    const outputs = since ? (this.outputs?.toJSON() ?? []) : [];
+    return { ...run, since, count, live, outputs: outputs.filter((each) => !(WIDGET_TYPE in asRecord(each.data))) };
   }
 
   /** Show what a message brings, if it is of the run, or of the widget of its answer. */
@@ -47,9 +62,11 @@ export class TakenUpRun {
     if (type === "comm_msg") return this.takeLive(asText(comm_id), data, isOwn);
     if (!isOwn) return;
     if (type === "execute_input") {
+      this.since = Date.now();
       this.count = typeof execution_count === "number" ? execution_count : null;
-      this.coming.begin(Date.now());
-    } else if (["stream", "display_data", "execute_result", "error", "update_display_data"].includes(type)) {
+      this.coming.begin(this.since);
+    } else if (type === "comm_open") this.open(asText(comm_id), asRecord(asRecord(data).state));
+    else if (["stream", "display_data", "execute_result", "error", "update_display_data"].includes(type)) {
       this.show(type, asRecord(content));
     } else if (type === "status" && execution_state === "idle") this.end();
   }
@@ -95,7 +112,9 @@ export class TakenUpRun {
     const made = { ...output, output_type: isUpdate ? "display_data" : type } as never;
     // Of an answer that this page did not see begin, it does not know the name of the output.
     const isEnd = isUpdate && position === undefined && (PAGE_TYPE in asRecord(output.data) || this.coming.isLive);
-    // What comes later in the run has a view of its own.
+    const view = asRecord(asRecord(output.data)[WIDGET_TYPE]);
+    // It is shown already: in a page that does not have what an earlier cell opened the widget would find nothing.
+    if (this.live && view.model_id === this.live.comm) return;
     if (isEnd || WIDGET_TYPE in asRecord(output.data)) this.coming.close();
     if (isUpdate && position !== undefined) this.outputs?.set(position, made);
     else if (!isUpdate || isEnd) {
@@ -104,15 +123,25 @@ export class TakenUpRun {
     }
   }
 
+  /** An answer begins in this page: show it as it comes. */
+  private open(comm: string, state: Record<string, unknown>): void {
+    if (!("snapshot" in state)) return;
+    this.coming.close();
+    this.coming = new ComingAnswer(this.words, this.since);
+    void this.showComing();
+    this.showLive({ comm, header: asRecord(state.header) }, true);
+  }
+
   private takeLive(comm: string, data: unknown, isOwn: boolean): void {
     const { kind } = asRecord(asRecord(data).content);
-    if (!this.widget && isOwn && (kind === "delta" || kind === "progress")) this.showLive(comm, {});
+    if (!this.widget && isOwn && (kind === "delta" || kind === "progress")) this.showLive({ comm, header: {} }, false);
     if (this.widget?.comm === comm) this.widget.take(data);
   }
 
-  /** Show the answer that comes by a comm; without a header its model is unknown. */
-  private showLive(comm: string, header: Record<string, unknown>): void {
+  /** Show the answer that comes by a comm, of which this page sees all or not; without a header its model is unknown. */
+  private showLive(live: LiveWidget, whole: boolean): void {
     const { panel } = this;
+    const { comm, header } = live;
     const kernel = panel.sessionContext.session?.kernel;
     if (!kernel || this.over) return;
     const manager = {
@@ -122,7 +151,9 @@ export class TakenUpRun {
       rendermime: panel.content.rendermime,
     };
     const link = new CommLink(kernel, comm);
-    this.widget = new LeftWidget(comm, { model: "", turn: 0, attempt: 0, ...header, kernel_id: kernel.id }, link, manager);
+    const about = { model: "", turn: 0, attempt: 0, ...header, kernel_id: kernel.id };
+    this.live = live;
+    this.widget = new LeftWidget(comm, about, link, manager, whole);
     // Where the view cannot be loaded, the line stays that says that an answer is coming.
     void this.coming.show(this.widget).catch(() => undefined);
   }
