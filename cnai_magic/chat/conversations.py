@@ -243,6 +243,7 @@ class Conversations:
         fork = self.find_begun_at(by, name, fork=True)
         returned: list[Attempt] = []
         if fork is not None:
+            self.meet(*(turn.id for turn in fork.every_turn))
             # Of one that was deleted it keeps what it has.
             if any(each is fork.origin for each in self):
                 returned = fork_again(fork, at, self)

@@ -332,6 +332,18 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
         ("command", 81, 0),
     ],
 )
+# A fork that is made again, after one of its turns took the place of one that had been taken out.
+@example(
+    "page",
+    [
+        ("command", 14, 0),
+        ("command", 6, 3),
+        ("again", 3, 0),
+        ("ask", 0, 0),
+        ("delete", 1, 0),
+        ("again", 4, 0),
+    ],
+)
 @example("page", [("split", 2, 0), ("append", 2, 0), ("in another", 2, 0)])
 def test_a_kernel_sends_what_one_does_that_restores_its_notebook(
     server: ScriptedServer, path: Path, told_by: Literal["page", "file"], steps: list[tuple[str, int, int]]
