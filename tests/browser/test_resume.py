@@ -131,3 +131,20 @@ def test_answers_that_waited_at_a_reload_come_live_with_stop(
     expect(notebook.outputs(2)).to_contain_text(re.compile("stopped|interrupted"))
     assert [each[:2] for each in answers(notebook)] == [["Hello wide world."], ["Second.", "Third"]]
     assert len(upstream.requests) == 3, "nothing is asked again"
+
+
+def test_what_came_stays_where_the_kernel_restarts_after_a_reload(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    upstream.reply(stream("Hello", Gate()))
+    notebook = open_notebook("%%cnai\nOne?")
+    notebook.run(0)
+    notebook.run_cell(1)
+    expect(notebook.live).to_contain_text("Hello")
+    notebook.reload()
+    expect(notebook.live).to_contain_text("Hello")
+    notebook.restart()
+    expect(notebook.live).to_have_count(0)
+    (kept,) = notebook.saved().cells[1].outputs
+    assert re.fullmatch(r"(… )?Hello\n\n.*kernel restarted: .*", kept.data["text/plain"])
+    expect(notebook.outputs(1)).to_have_text(kept.data["text/plain"])

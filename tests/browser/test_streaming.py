@@ -155,9 +155,14 @@ def test_an_answer_whose_kernel_restarts_says_so_and_makes_place_for_the_next(
     notebook.run_all()
     expect(notebook.live).to_contain_text("Half an answer")
     notebook.restart()
-    expect(notebook.live).to_contain_text("kernel restarted: the answer above is all that arrived")
-    expect(notebook.live).to_contain_text("Half an answer")
-    expect(notebook.stop_button).to_have_count(0)
+    # Its widget is gone with the kernel: what had come stays as text, in the file too.
+    expect(notebook.live).to_have_count(0)
+    (kept,) = notebook.saved().cells[1].outputs
+    assert kept.data == {
+        "text/plain": "Half an answer\n\n"
+        "deepseek-chat · turn 1 · kernel restarted: the answer above is all that arrived"
+    }
+    expect(notebook.outputs(1)).to_have_text(kept.data["text/plain"])
     notebook.picture(f"{app}-restarted")
     notebook.run(0, 1)
     expect(notebook.final).to_contain_text("The whole answer.")
@@ -170,7 +175,8 @@ def test_an_answer_whose_kernel_died_says_so(open_notebook: OpenNotebook, upstre
     notebook.run_all()
     expect(notebook.live).to_contain_text("Half an answer")
     os.kill(int(notebook.outputs(1).inner_text()), signal.SIGKILL)
-    expect(notebook.live).to_contain_text("kernel restarted: the answer above is all that arrived")
+    expect(notebook.outputs(2)).to_contain_text("kernel restarted: the answer above is all that arrived")
+    expect(notebook.outputs(2)).to_contain_text("Half an answer")
     expect(notebook.stop_button).to_have_count(0)
 
 

@@ -48,11 +48,9 @@ export class ComingAnswer {
     this.takeDown = render({ model: widget, el: this.output });
   }
 
-  /** Keep what has come in sight, as all there will be; false where nothing is shown of an answer. */
-  lose(): boolean {
-    if (!this.takeDown) return false;
+  /** What has come is all there will be: the view tells the page so. */
+  lose(): void {
     this.widget?.lose();
-    return true;
   }
 
   close(): void {

@@ -81,19 +81,11 @@ export class TakenUpRun {
     }
   }
 
-  /** The kernel restarted or is gone: what came of an answer stays in sight until the cell shows something else. */
+  /** The kernel restarted or is gone: what came of an answer stays as text. */
   lose(): void {
-    if (this.over) return;
-    const { outputs } = this;
-    if (!outputs || !this.coming.lose()) return this.end();
-    this.over = true;
-    this.ended();
-    this.cell?.setPrompt("");
-    const close = (): void => {
-      outputs.changed.disconnect(close);
-      this.coming.close();
-    };
-    outputs.changed.connect(close);
+    this.coming.lose();
+    this.count = null;
+    this.end();
   }
 
   private get model(): ICodeCellModel | undefined {

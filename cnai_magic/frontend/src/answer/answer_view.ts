@@ -4,11 +4,13 @@ import { MarkdownView } from "../markdown/markdown_view";
 import type { Typeset } from "../markdown/maths";
 import { make } from "../nodes";
 import { Handover } from "./handover";
+import { tellLoss } from "./loss";
 import { FrameSchedule } from "./schedule";
 import { EndFollower, keepBoxesFromScrolling } from "./scrolling";
 import { StatusLine } from "./status_line";
 import type { StopControl } from "./stop";
 import type { AnswerStore, Header } from "./store";
+import { writeStatus } from "./wording";
 import { chooseWords } from "./words";
 
 /** What all views of an answer share. */
@@ -90,10 +92,14 @@ export class AnswerView {
   }
 
   private changed(): void {
-    const { ended, over } = this.model.store;
-    if (ended && !this.wasOver) this.handover.keepHeight();
+    const { header, store } = this.model;
+    const { ended, over, lost } = store;
+    const ends = over && !this.wasOver;
+    if (ended && ends) this.handover.keepHeight();
     this.wasOver = over;
     this.schedule.request();
+    // The last: it may take this view down.
+    if (lost && ends) tellLoss(this.root, [store.text.whole.trim(), writeStatus(header, store, 0)]);
   }
 
   /** Draw what came; returns whether more is left than one frame takes. */

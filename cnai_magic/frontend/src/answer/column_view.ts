@@ -23,6 +23,11 @@ export interface ColumnModel {
   stop: StopControl;
 }
 
+/** The name of one of several answers. */
+export function nameAnswer({ number, model, varied }: Heading, say: Words): string {
+  return say("Answer {number}: {what}", { number, what: [model, varied].filter(Boolean).join(" \u00b7 ") });
+}
+
 const UNREACHABLE = "This Stop could not reach the kernel: the notebook\u2019s own Interrupt button stops all of them.";
 // So many pixels above the end of a text still count as being at its end.
 const NEAR = 8;
@@ -50,10 +55,8 @@ export class ColumnView {
   ) {
     const { heading, store, stop } = model;
     const { element, button, pulse, box, body, fold, problem } = this;
-    const what = [heading.model, heading.varied].filter(Boolean).join(" \u00b7 ");
-    const name = say("Answer {number}: {what}", { number: heading.number, what });
     element.setAttribute("role", "group");
-    element.setAttribute("aria-label", name);
+    element.setAttribute("aria-label", nameAnswer(heading, say));
     button.type = "button";
     button.addEventListener("click", () => stop.press());
     pulse.setAttribute("aria-hidden", "true");

@@ -2,8 +2,9 @@
 
 import type { Typeset } from "../markdown/maths";
 import { make, setText } from "../nodes";
-import { type ColumnModel, ColumnView } from "./column_view";
+import { type ColumnModel, ColumnView, nameAnswer } from "./column_view";
 import { Handover } from "./handover";
+import { tellLoss } from "./loss";
 import { FrameSchedule } from "./schedule";
 import { EndFollower } from "./scrolling";
 import { announceColumns } from "./wording";
@@ -63,13 +64,16 @@ export class ColumnsView {
     this.schedule.stop();
     clearInterval(this.ticking);
     for (const each of this.unsubscribe) each();
-    const lost = this.model.columns.some(({ store }) => store.lost);
-    if (lost) this.handover.skip(() => undefined);
+    if (this.isLost) this.handover.skip(() => undefined);
     else this.handover.leave(false, () => undefined);
   }
 
   private get isOver(): boolean {
     return this.model.columns.every(({ store }) => store.over);
+  }
+
+  private get isLost(): boolean {
+    return this.model.columns.some(({ store }) => store.lost);
   }
 
   private build(): void {
@@ -90,9 +94,18 @@ export class ColumnsView {
   }
 
   private changed(): void {
-    if (this.isOver && !this.wasOver) this.handover.keepHeight();
+    const ends = this.isOver && !this.wasOver;
+    if (ends) this.handover.keepHeight();
     this.wasOver = this.isOver;
     this.schedule.request();
+    // The last: it may take this view down.
+    if (ends && this.isLost) this.tellLoss();
+  }
+
+  private tellLoss(): void {
+    const { root, say, model } = this;
+    const texts = model.columns.map(({ heading, store }) => [nameAnswer(heading, say), store.text.whole.trim()].join("\n"));
+    tellLoss(root, [...texts, announceColumns(model.columns.map(({ store }) => store), say)]);
   }
 
   /** Draw what came; returns whether more is left than one frame takes. */

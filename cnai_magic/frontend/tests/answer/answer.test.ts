@@ -212,8 +212,12 @@ describe("a view of an answer", () => {
 
     it.each(ways)("says that it is %s %s, and stands still", (how, _, lose) => {
       begun();
+      const told = vi.fn<(event: Event) => void>();
+      el.addEventListener("cnai-lost", told);
       lose();
       vi.advanceTimersByTime(2500);
+      const all = `half an *ans\n\ndemo-guide · turn 2 · kernel ${how}: the answer above is all that arrived`;
+      expect(told.mock.calls.map(([event]) => (event as CustomEvent).detail)).toEqual([all]);
       expect(part("facts").textContent).toBe(`demo-guide · turn 2 · kernel ${how}: the answer above is all that arrived`);
       expect(part("unseen").textContent).toContain("all that arrived");
       expect([part("stop").hidden, part("pulse").hidden, part("copy-answer").hidden]).toEqual([true, true, false]);

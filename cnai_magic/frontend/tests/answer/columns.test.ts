@@ -72,8 +72,11 @@ it("stops one answer by its number", () => {
   expect(stop(0).textContent).toBe("Stop");
   expect(el.querySelector<HTMLElement>(".cnai-columns-foot button")!.hidden).toBe(false);
   expect(facts(0)).toMatch(/^waiting/);
+  const told = vi.fn<(event: Event) => void>();
+  el.addEventListener("cnai-lost", told);
   model.tell("comm_live_update");
   frame();
+  expect((told.mock.calls[0]![0] as CustomEvent).detail).toMatch(/^Answer 1: [^]*Answer 2: [^]*all that arrived$/);
   expect([facts(0), facts(1)]).toEqual(["kernel restarted", "stopped"]);
   expect(foot()).toBe("kernel restarted: what stands here is all that arrived");
 });
