@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..languages import translate
+from .arguments import Parser
 from .chat import CHAT_HELP
 from .parsers import (
     build_ask_parser,
@@ -17,7 +20,7 @@ from .parsers import (
 
 __all__ = ["get_help"]
 
-_PARSERS = {
+_PARSERS: dict[str, Callable[[], Parser]] = {
     "cnai": build_ask_parser,
     "cnai_models": build_models_parser,
     "cnai_code": build_code_parser,

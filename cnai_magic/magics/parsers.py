@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import SUPPRESS, Action, ArgumentTypeError, _ArgumentGroup
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import TypeVar
 
 from ..settings import MOST_PARALLEL
@@ -28,6 +29,8 @@ __all__ = [
 _Number = TypeVar("_Number", int, float)
 
 
+# Built once: each question would spend a fifth of its time in it.
+@cache
 def build_ask_parser(magic: str = "%%cnai") -> Parser:
     """Return the parser of %%cnai, or of %cnai."""
     parser = Parser(
@@ -361,6 +364,7 @@ def add_spend_tables(parser: Parser, scopes: Sequence[str], scopes_help: str) ->
     parser.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
 
 
+@cache
 def build_chat_parsers() -> dict[str, Parser]:
     """Return the parsers of the commands of %cnai_chat that take more than a name or a number."""
     fork = Parser("%cnai_chat fork", "Begin a conversation that continues this one, and use it.")

@@ -140,6 +140,15 @@ def test_a_second_word_on_the_line_is_told_to_go_into_the_body() -> None:
     assert "the body of the cell" in caught.value.next_step.at(CELL)
 
 
+def test_nothing_of_a_question_is_left_for_the_next_one() -> None:
+    line = "m --var a=1 -f a.csv -i a.png --grid t=0,1 --stop x -x a=1 -t 0"
+    assert build_ask_parser().parse(line.split()).grid == ["t=0,1"]
+    with pytest.raises(InputError):
+        build_ask_parser().parse(["--var", "a=1", "--unknown"])
+    left = {name: value for name, value in vars(build_ask_parser().parse([])).items() if value}
+    assert left == {}
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
