@@ -13,11 +13,9 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.chat.formatters import Shown
@@ -295,7 +293,9 @@ def test_an_array_says_its_shape_its_range_and_begins() -> None:
 
 
 def test_a_figure_of_matplotlib_is_described() -> None:
-    assert matplotlib.__version__
+    # Here: each worker imports the whole file, and this takes a second.
+    from matplotlib.figure import Figure
+
     figure = Figure()
     left, right = figure.subplots(1, 2)
     figure.suptitle("Growth")

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from cnai_magic.api.image_data import read_image_facts
@@ -125,6 +124,9 @@ def test_an_image_of_pil_is_sent_whatever_its_mode(mode: str) -> None:
 
 
 def test_a_figure_of_matplotlib_is_drawn_to_fit_from_whatever_belongs_to_it() -> None:
+    # Here: each worker imports the whole file, and this takes a second.
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(20, 10))
     axes = figure.subplots(1, 2)
     (line,) = axes[0].plot([1, 2], [3, 4])
