@@ -1,7 +1,8 @@
 """Real JupyterLab and Notebook 7, real kernels, a real browser.
 
-The browser is Debian's chromium, or any Chromium or Chrome on PATH; without one these tests are skipped,
-and with CNAI_REQUIRE_BROWSER=1 they fail. Those with ipykernel 6 need it in a folder of its own:
+The browser is Debian's chromium-headless-shell, or any Chromium or Chrome on PATH, which costs a sixth more;
+without one these tests are skipped, and with CNAI_REQUIRE_BROWSER=1 they fail. Those with ipykernel 6 need it
+in a folder of its own:
 
     pip install --no-deps --target FOLDER "ipykernel<7" nest-asyncio
     export CNAI_IPYKERNEL6=FOLDER
@@ -32,7 +33,7 @@ from .pages import NotebookPage
 # Read before the environment of each test is cleaned.
 _REQUIRED = os.environ.get("CNAI_REQUIRE_BROWSER") == "1"
 _IPYKERNEL6 = os.environ.get("CNAI_IPYKERNEL6", "")
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -103,8 +103,9 @@ class NotebookPage:
         """Wait until the kernel has nothing to do, and no cell waits for it."""
         self.page.wait_for_function(
             f"""() => {_KERNEL}?.status === 'idle' && ![...document.querySelectorAll('.jp-InputPrompt')]
-              .some(prompt => prompt.innerText.includes('*'))""",
+              .some(prompt => prompt.textContent.includes('*'))""",
             timeout=60_000,
+            polling=50,
         )
 
     def command(self, name: str, **arguments: Any) -> None:
