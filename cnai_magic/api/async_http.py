@@ -34,23 +34,31 @@ _MOST_INTERIM = 100
 _ARRIVAL = 16 * 1024
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?")
 _FIELD = re.compile(r"^([^\s:]+):([^\n]*)\n", re.MULTILINE)
+_FIELDS = re.compile(r"(?:[^\s:]+:[^\n]*\n)*")
+# What says where a body ends, in a head that is in lower case.
+_FRAMING = re.compile(r"^(content-length|transfer-encoding|connection):([^\n]*)", re.MULTILINE)
 # What a server sends so that nobody hangs up: blank lines, and comments between events.
 _NOISE = re.compile(rb"(?:[ \t]*(?::[^\r\n]*)?[\r\n])*[ \t]*(?::[^\r\n]*)?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 
 
 class Response(NamedTuple):
-    """A response as it came; names of headers are in lower case.
+    """A response as it came: `head` are the lines of its headers.
 
     `body` is still encoded as its headers say. `cut`: the connection ended before the body did. `framed`: its
     end is where the head says, and not just where the connection ended.
     """
 
     status: int
-    headers: dict[str, str]
+    head: str
     body: bytes
     cut: bool
     framed: bool
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by their names in lower case; of nearly all responses nobody reads them."""
+        return _join_headers(_FIELD.findall(self.head))
 
 
 def _join_headers(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -177,7 +185,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _begin(self) -> None:
         self._buffer = bytearray()
-        self._head: tuple[int, dict[str, str]] | None = None
+        self._head: tuple[int, str] | None = None
         self._kept = True
         # So many bytes of the body are to come; None: to the end of the connection, or in chunks.
         self._length: int | None = None
@@ -292,10 +300,10 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _succeed(self, body: bytes | bytearray, *, cut: bool = False, framed: bool = True) -> None:
         assert self._head is not None, "the head came before the body"
-        answer, (status, headers) = self._end(), self._head
+        answer, (status, head) = self._end(), self._head
         self._kept = self._kept and framed and not cut
         if answer is not None and not answer.done():
-            answer.set_result(Response(status, headers, bytes(body), cut, framed))
+            answer.set_result(Response(status, head, bytes(body), cut, framed))
         else:
             self._kept = False  # it was cancelled
 
@@ -336,30 +344,28 @@ class _Connection(asyncio.BufferedProtocol):
     def _find_end_of_head(self) -> int:
         """Return where the line end is that an empty line follows, -1 where it has not come."""
         # A search for both by one pattern takes ten times as long.
-        ends = [self._buffer.find(each, self._position) for each in (b"\n\r\n", b"\n\n")]
-        return min(ends) if min(ends) >= 0 else max(ends)
+        usual = self._buffer.find(b"\n\r\n", self._position)
+        other = self._buffer.find(b"\n\n", self._position, usual if usual >= 0 else len(self._buffer))
+        return usual if other < 0 else other
 
     def _take_head(self, status: int, head: str, *, kept: bool) -> None:
         """Read the headers, and where the body ends by them (RFC 9112, 6.3)."""
-        fields = _FIELD.findall(head)
-        kept = kept and len(fields) == head.count("\n")  # else one was folded, or none of HTTP
-        headers = {name.lower(): value.strip() for name, value in fields}
-        if len(headers) < len(fields):
-            headers = _join_headers(fields)
-        length, *others = headers.get("content-length", "").replace(" ", "").split(",")
-        if any(each != length for each in others):
+        kept = kept and _FIELDS.fullmatch(head) is not None  # else one was folded, or none of HTTP
+        framing = _join_headers(_FRAMING.findall(head.lower()))
+        length, *others = framing.get("content-length", "").replace(" ", "").split(",")
+        if others and {length} != {*others}:
             raise http.client.HTTPException("the response gives two lengths of its body")
-        coding = headers.get("transfer-encoding")
+        coding = framing.get("transfer-encoding")
         if status in (204, 304):
             self._length = 0
             kept = kept and coding is None and length in ("", "0")
         elif coding is not None:
-            self._chunked = coding.lower() == "chunked"
+            self._chunked = coding == "chunked"
             kept = kept and self._chunked and not length
         elif length.isascii() and length.isdigit():
             self._length = int(length)
-        self._kept = kept and "close" not in headers.get("connection", "").lower()
-        self._head = status, headers
+        self._kept = kept and "close" not in framing.get("connection", "")
+        self._head = status, head
 
     def _read_chunks(self) -> None:
         """Read the chunks that have arrived (RFC 9112, 7.1)."""

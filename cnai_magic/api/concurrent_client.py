@@ -191,7 +191,7 @@ class ConcurrentClient:
 
     def _read_whole(self, response: Response) -> Chunk | None:
         """Return an answer in the form of the API reference; None for anything else."""
-        if response.status != 200 or response.cut or "content-encoding" in response.headers:
+        if response.status != 200 or response.cut:
             return None
         text, hide = response.body.decode("utf-8", "replace"), self._requester.key.hide_in
         if not text.startswith("{"):
