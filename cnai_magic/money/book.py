@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from uuid import uuid4
@@ -86,12 +86,14 @@ class SpendBook:
         self._known_ids: set[str] = set()
         self._replayed_ids: set[str] = set()
 
-    def add(self, charge: Charge) -> None:
-        """Enter one charge."""
-        self.charges.append(charge)
-        self._known_ids.add(charge.id)
-        self._totals[charge.demo] = self._totals[charge.demo].with_answer(charge.usage, charge.cost)
-        self.reconciliation.add(charge)
+    def add(self, charges: Sequence[Charge]) -> None:
+        """Enter charges."""
+        self.charges += charges
+        self._known_ids.update([charge.id for charge in charges])
+        for demo in self._totals:
+            self._totals[demo] += Spend.of_all([charge for charge in charges if charge.demo is demo])
+        for charge in charges:
+            self.reconciliation.add(charge)
 
     def replace(self, charge: Charge, priced: Charge) -> None:
         """Enter the price of a charge that was found after it."""
@@ -99,8 +101,8 @@ class SpendBook:
         for index in reversed(range(len(self.charges))):
             if self.charges[index] is charge:
                 self.charges[index] = priced
-                same_kind = (Spend.of(each) for each in self.charges if each.demo is charge.demo)
-                self._totals[charge.demo] = sum(same_kind, Spend())
+                same_kind = [each for each in self.charges if each.demo is charge.demo]
+                self._totals[charge.demo] = Spend.of_all(same_kind)
                 return
 
     def restore(self, charges: Iterable[Charge]) -> None:
@@ -181,15 +183,18 @@ class MemoryHolds(Holds):
 
     def settle(self, hold: Hold | None, charge: Charge, *, patience: float | None = None) -> None:
         """See Holds.settle."""
+        self.end([] if hold is None else [hold], [charge])
+
+    def end(self, holds: Iterable[Hold], charges: Sequence[Charge]) -> None:
+        """End holds, and enter what their requests cost in one step."""
         with self._lock:
-            self._book.add(charge)
-            if hold is not None:
-                self.release(hold)
+            self._book.add(charges)
+            for hold in holds:
+                self._held.pop(hold, None)
 
     def release(self, hold: Hold, *, patience: float | None = None) -> None:
         """See Holds.release."""
-        with self._lock:
-            self._held.pop(hold, None)
+        self.end([hold], [])
 
     def read_status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
         """See Holds.status."""

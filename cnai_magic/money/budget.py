@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -141,19 +141,20 @@ class Budget:
                 if not (self._fits_without_holds(limits, account, error.needed) and waiting.for_others()):
                     raise
 
-    def settle(self, tokens: TokenBudget, charges: Iterable[Charge] = ()) -> Held | None:
-        """Enter what an answer cost in place of what is held in the kernel; without charges only let it go.
+    def settle(self, held: Iterable[TokenBudget], charges: Sequence[Charge] = ()) -> list[Held | None]:
+        """Enter what answers cost in place of what is held in the kernel; without charges only let it go.
 
         Returns what is held of the day's budget: its store may be busy, so it is for the caller to settle.
         """
         with self._lock:
-            kernel, tokens.kernel = tokens.kernel, None
-            day, tokens.day = tokens.day, None
-            for charge in charges:
-                self.kernel.settle(None if kernel is None else kernel.hold, charge)
-            if kernel is not None:
-                self.kernel.release(kernel.hold)
-            return day
+            holds, days = [], []
+            for tokens in held:
+                days.append(tokens.day)
+                if tokens.kernel is not None:
+                    holds.append(tokens.kernel.hold)
+                tokens.kernel = tokens.day = None
+            self.kernel.end(holds, charges)
+            return days
 
     def _hold(
         self, request: ChatRequest, price: Price, limits: Limits, host: str, account: str
@@ -199,7 +200,7 @@ class Budget:
         try:
             budget.day = _hold_in(limits.day, account, nano)
         except CnaiError:
-            self.settle(budget)
+            self.settle([budget])
             raise
 
     def _fits_without_holds(self, limits: Limits, account: str, needed: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import NamedTuple
@@ -159,7 +159,23 @@ class Spend(NamedTuple):
     @classmethod
     def of(cls, charge: Charge) -> Spend:
         """Return the spend of one charge."""
-        return cls().with_answer(charge.usage, charge.cost)
+        return cls.of_all([charge])
+
+    @classmethod
+    def of_all(cls, charges: Sequence[Charge]) -> Spend:
+        """Return the spend of charges."""
+        if not charges:
+            return cls()
+        costs, usages = [charge.cost for charge in charges], [charge.usage for charge in charges]
+        prompt, completion, reasoning, cached, estimated = map(sum, zip(*usages, strict=True))
+        return cls(
+            len(charges),
+            Usage(prompt, completion, reasoning, cached, bool(estimated)),
+            sum([cost.nano or 0 for cost in costs]),
+            sum([cost.nano or 0 for cost in costs if cost.estimated]),
+            sum([cost.nano is None for cost in costs]),
+            sum([charge.usage.total_tokens for charge in charges if charge.cost.nano is None]),
+        )
 
     def with_answer(self, usage: Usage, cost: Cost) -> Spend:
         """Return the sum with what one more answer took and cost."""

@@ -22,14 +22,14 @@ from .cost import Charge, Cost
 from .owners import get_own_file
 from .price import Price, cost_of
 
-__all__ = ["Journal", "journal_of", "read_count", "read_journal"]
+__all__ = ["Journal", "OwnValues", "journal_of", "read_count", "read_journal"]
 
 # What is larger was not written by this program.
 _LARGEST = 64 * 1024 * 1024
 # The texts of a charge that are noted, in this order.
 _TEXTS = ("model", "conversation", "host", "notebook", "finish_reason", "answered_by")
-_Own = tuple[str, int, int]
-_Shared = tuple[Any, ...]
+OwnValues = tuple[str, datetime, int]
+"""What a request has of its own: the ID of its charge, when it was asked, and the tokens of its prompt."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
@@ -48,7 +48,7 @@ class Journal:
         self._folder = folder
         self._pid = os.getpid()
         # What is noted of each open request; a later note of how much has come replaces the one before.
-        self._open: dict[str, list[list[Any]]] = {}
+        self._open: dict[str, list[Sequence[Any]]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -56,25 +56,28 @@ class Journal:
         """Whether it is the journal of the process from which this one was forked."""
         return self._pid != os.getpid()
 
-    def open_all(self, charges: Sequence[Charge], price: Price | None) -> None:
-        """Note requests that are about to be sent, each as the charge it is if nothing more is noted."""
-        amounts = _dump_price(price)
-        alike: dict[_Shared, list[_Own]] = {}
-        for own, shared in map(_split, charges):
-            alike.setdefault(shared, []).append(own)
-        for shared, owns in alike.items():
-            hidden = _hide_keys(shared)
-            notes = [(own[0], ["open", hidden, amounts, [own]]) for own in owns]
-            self._write(notes, ["open", hidden, amounts, owns])
+    def __contains__(self, charge_id: str) -> bool:
+        """Return whether a request is noted."""
+        return charge_id in self._open
+
+    def open(self, alike: Charge, owns: Sequence[OwnValues], price: Price | None) -> None:
+        """Note requests that are about to be sent, each as the charge it is if nothing more is noted.
+
+        That is a charge like `alike`, with its own values.
+        """
+        note = ("open", _list_shared(alike), _dump_price(price))
+        dumped = [_dump_own(*own) for own in owns]
+        self._write([(own[0], (*note, (own,))) for own in dumped], (*note, dumped))
 
     def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
         """Note how many tokens of the answer have come so far, and the price if it is known by now."""
-        note = ["grown", charge_id, completion_tokens, _dump_price(price)]
+        note = ("grown", charge_id, completion_tokens, _dump_price(price))
         self._write([(charge_id, note)], note, grown=True)
 
     def settle_all(self, charges: Sequence[Charge]) -> None:
         """Note what requests cost, in place of what was noted before."""
-        notes = [["settled", own, _hide_keys(shared)] for own, shared in map(_split, charges)]
+        owns = [_dump_own(charge.id, charge.time, charge.usage.prompt_tokens) for charge in charges]
+        notes = [("settled", own, _list_shared(charge)) for own, charge in zip(owns, charges, strict=True)]
         self._write([(note[1][0], note) for note in notes], *notes)
 
     def close_all(self, charge_ids: Iterable[str]) -> None:
@@ -87,7 +90,9 @@ class Journal:
             elif known:
                 os.ftruncate(get_own_file(self._folder), 0)
 
-    def _write(self, notes: Sequence[tuple[str, list[Any]]], *lines: list[Any], grown: bool = False) -> None:
+    def _write(
+        self, notes: Sequence[tuple[str, Sequence[Any]]], *lines: Sequence[Any], grown: bool = False
+    ) -> None:
         """Remember the note of each request, and write `lines`, which say the same together."""
         # A journal that cannot be written costs no answer: it only serves after the death of this process.
         with self._lock, suppress(OSError):
@@ -98,7 +103,7 @@ class Journal:
                 self._open[charge_id] = [*before, note]
             self._append(lines)
 
-    def _append(self, notes: Sequence[list[Any]]) -> None:
+    def _append(self, notes: Sequence[Sequence[Any]]) -> None:
         file = get_own_file(self._folder)
         if os.fstat(file).st_size == 0:
             # Somebody may have emptied the file, or the folder.
@@ -180,19 +185,16 @@ def _read_price(amounts: list[Any] | None) -> Price | None:
     return Price(read_count(prompt), read_count(output), None if cached is None else read_count(cached))
 
 
-def _split(charge: Charge) -> tuple[_Own, _Shared]:
-    """Return the values of a charge as JSON can hold them: its ID and others, and what many have alike."""
+def _dump_own(charge_id: str, time: datetime, prompt_tokens: int) -> tuple[str, int, int]:
+    return charge_id, (time - _EPOCH) // _MICROSECOND, prompt_tokens
+
+
+def _list_shared(charge: Charge) -> list[Any]:
+    """Return the other values of a charge as JSON can hold them, without keys in its texts."""
     usage, cost = charge.usage, charge.cost
-    own = charge.id, (charge.time - _EPOCH) // _MICROSECOND, usage.prompt_tokens
-    where_asked = charge.model, charge.conversation, charge.host, charge.notebook
-    texts = *where_asked, charge.finish_reason, charge.answered_by
+    texts = hide_keys_in([getattr(charge, name) for name in _TEXTS])
     counts = usage.completion_tokens, usage.reasoning_tokens, usage.cached_tokens
-    return own, (*texts, *counts, usage.estimated, cost.nano, cost.estimated, charge.demo)
-
-
-def _hide_keys(shared: _Shared) -> list[Any]:
-    """Return the same values without keys in their texts."""
-    return [*hide_keys_in(shared[: len(_TEXTS)]), *shared[len(_TEXTS) :]]
+    return [*texts, *counts, usage.estimated, cost.nano, cost.estimated, charge.demo]
 
 
 def _read_charge(own: Sequence[Any], shared: Sequence[Any]) -> Charge:

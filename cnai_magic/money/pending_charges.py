@@ -11,9 +11,9 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..api.pyodide import IN_PYODIDE
@@ -22,7 +22,7 @@ from ..errors import LedgerError
 from .budget import BRIEF, Held
 from .cost import Charge, Spend
 from .holds import Holds
-from .journal import Journal
+from .journal import Journal, OwnValues
 from .ledger import Ledger
 from .price import Price, cost_of
 from .price_lookup import PriceLookup
@@ -50,8 +50,8 @@ class Entry:
 
     charge: Charge | None
     held: Held | None
-    lookup: PriceLookup | None = None
-    since: float = field(default_factory=time.monotonic)
+    lookup: PriceLookup | None
+    since: float
 
 
 class PendingCharges:
@@ -68,8 +68,8 @@ class PendingCharges:
         self.blocked = False
         self._on_price = on_price
         self._ledger: Ledger | None = None
-        # Each request is noted in the journal of the ledger that it began with.
-        self._journals: dict[str, Journal] = {}
+        # Those of the ledgers that requests began with: each request is noted in one.
+        self._journals: list[Journal] = []
         # What the ledger has of a notebook: money and demo credit apart.
         self._sums: dict[tuple[str, bool], Spend] = {}
         self._store: Holds | None = None
@@ -92,57 +92,57 @@ class PendingCharges:
 
     # -- requests under way ---------------------------------------------------------------------
 
-    def open(self, charge: Charge, price: Price | None) -> None:
-        """Note a request that is about to be sent: if this process dies, it is not lost."""
-        self.open_all([charge], price)
+    def open(self, alike: Charge, owns: Sequence[OwnValues], price: Price | None) -> None:
+        """Note requests that are about to be sent: if this process dies, they are not lost.
 
-    def open_all(self, charges: Iterable[Charge], price: Price | None) -> None:
-        """Note requests that are about to be sent, in one step."""
-        for journal, some in self._group(charges):
-            journal.open_all(some, price)
+        Each is charged with what is `alike`, and its own values.
+        """
+        journal = self._find_newest_journal()
+        if journal is not None:
+            journal.open(alike, owns, price)
 
     def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
         """Note how many tokens of an answer have come."""
-        journal = self._journals.get(charge_id)
-        if journal is not None:
-            journal.grow(charge_id, completion_tokens, price)
+        for journal in self._journals:
+            if charge_id in journal:
+                journal.grow(charge_id, completion_tokens, price)
 
-    def forget(self, charge_ids: Iterable[str]) -> None:
+    def forget(self, charge_ids: Sequence[str]) -> None:
         """Forget requests that are entered, or cost nothing."""
-        known: dict[Journal, list[str]] = {}
-        for each in charge_ids:
-            journal = self._journals.pop(each, None)
-            if journal is not None:
-                known.setdefault(journal, []).append(each)
-        for journal, ids in known.items():
-            journal.close_all(ids)
+        for journal in self._journals:
+            journal.close_all(charge_ids)
 
-    def _group(self, charges: Iterable[Charge]) -> Iterable[tuple[Journal, list[Charge]]]:
-        """Return the charges by their journals; without one they are noted nowhere.
-
-        The journal of a request stays the same when another ledger is chosen meanwhile.
-        """
-        newest = None if self._ledger is None else self._ledger.journal
+    def _note_settled(self, charges: Sequence[Charge]) -> None:
+        """Note what requests cost; the journal stays the same when another ledger is chosen meanwhile."""
+        newest = self._find_newest_journal()
         found: dict[Journal, list[Charge]] = {}
         for charge in charges:
-            journal = self._journals.get(charge.id, newest)
+            journal = next((each for each in self._journals if charge.id in each), newest)
             if journal is not None:
-                self._journals[charge.id] = journal
                 found.setdefault(journal, []).append(charge)
-        return found.items()
+        for journal, some in found.items():
+            journal.settle_all(some)
+
+    def _find_newest_journal(self) -> Journal | None:
+        """Return the journal of the ledger that is used now; without one nothing is noted."""
+        journal = None if self._ledger is None else self._ledger.journal
+        if journal is not None and journal not in self._journals:
+            self._journals.append(journal)
+        return journal
 
     # -- answers, and the ledger ------------------------------------------------------------------
 
-    def settle(self, entries: Sequence[Entry], free: Iterable[str] = (), kept: Container[str] = ()) -> None:
+    def settle(self, entries: Sequence[Entry], free: Sequence[str] = (), kept: Container[str] = ()) -> None:
         """Let entries wait to be written, note what requests cost, and forget those that `free` names.
 
         The charges with the IDs `kept` need no note: they outlive this process by themselves.
         """
         self.waiting += entries
-        charges = [each.charge for each in entries if each.charge is not None]
-        for journal, some in self._group(each for each in charges if each.id not in kept):
-            journal.settle_all(some)
-        self.forget(free)
+        charges = [each.charge for each in entries if each.charge is not None and each.charge.id not in kept]
+        if charges:
+            self._note_settled(charges)
+        if free:
+            self.forget(free)
 
     def write(self, store: Holds | None) -> None:
         """Write what waits to a store, later too if that must be; raises LedgerError where it fails."""
@@ -166,7 +166,7 @@ class PendingCharges:
             key = (notebook, demo)
             waiting = [entry.charge for entry in self.waiting if entry.charge is not None]
             of_notebook = [each for each in waiting if (each.notebook, each.demo) == key]
-            return sum(map(Spend.of, of_notebook), self._sums[key]) if key in self._sums else None
+            return self._sums[key] + Spend.of_all(of_notebook) if key in self._sums else None
 
     def _read_sum(self, notebook: str, path: Path, demo: bool) -> None:
         """Read the sum of a notebook, unless that would have to wait: then the last one stays."""
@@ -197,7 +197,7 @@ class PendingCharges:
         if not self._writing.acquire(timeout=2 * BRIEF):
             return  # another thread writes now
         try:
-            ready = [entry for entry in list(self.waiting) if self._is_ready(entry)]
+            ready = [each for each in list(self.waiting) if each.lookup is None or self._is_ready(each)]
             for start in range(0, len(ready), _AT_ONCE):
                 self._write_together(ready[start : start + _AT_ONCE], patience)
             self.blocked = False
@@ -206,10 +206,13 @@ class PendingCharges:
 
     def _is_ready(self, entry: Entry) -> bool:
         """Return whether an entry can be written now: with its price, or when that was waited for enough."""
-        if entry.lookup is not None:
-            if not entry.lookup.done and time.monotonic() < entry.since + _LOOKUP_PATIENCE:
-                return False
-            self._set_price(entry)
+        if (
+            entry.lookup is not None
+            and not entry.lookup.done
+            and time.monotonic() < entry.since + _LOOKUP_PATIENCE
+        ):
+            return False
+        self._set_price(entry)
         return True
 
     def _write_together(self, entries: Sequence[Entry], patience: float) -> None:
@@ -245,10 +248,10 @@ class PendingCharges:
         with self._lock:
             self.waiting[:] = [entry for entry in self.waiting if id(entry) not in written]
             charges = [entry.charge for entry in entries if entry.charge is not None]
-            self.forget(each.id for each in charges)
-            for each in charges:
-                if (key := (each.notebook, each.demo)) in self._sums:
-                    self._sums[key] = self._sums[key].with_answer(each.usage, each.cost)
+            self.forget([each.id for each in charges])
+            for notebook, demo in list(self._sums):
+                own = [each for each in charges if each.notebook == notebook and each.demo is demo]
+                self._sums[notebook, demo] += Spend.of_all(own)
 
     def _set_price(self, entry: Entry) -> None:
         """Price a charge whose price has been found after its answer."""

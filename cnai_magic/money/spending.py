@@ -178,7 +178,7 @@ class Spending:
         tokens: TokenBudget,
         lookup: PriceLookup | None = None,
         *,
-        free: Iterable[str] = (),
+        free: Sequence[str] = (),
     ) -> None:
         """Enter what an answer cost into the book, in place of what was held for it; `write` is to follow.
 
@@ -189,10 +189,10 @@ class Spending:
 
     def settle_all(
         self,
-        settlements: Iterable[tuple[Sequence[Charge], TokenBudget]],
+        settlements: Sequence[tuple[Sequence[Charge], TokenBudget]],
         lookup: PriceLookup | None = None,
         *,
-        free: Iterable[str] = (),
+        free: Sequence[str] = (),
         kept: Container[str] = (),
     ) -> None:
         """Settle several answers in one step; see `settle`.
@@ -200,21 +200,24 @@ class Spending:
         The charges with the IDs `kept` outlive this process together with their answers: see `kept_charges`.
         """
         with self._lock:
-            entries: list[Entry] = []
-            for charges, tokens in settlements:
-                held = self.budget.settle(tokens, charges)
+            entries, now = [], time.monotonic()
+            days = self.budget.settle(
+                [tokens for _, tokens in settlements],
+                [charge for charges, _ in settlements for charge in charges],
+            )
+            for (charges, _), held in zip(settlements, days, strict=True):
                 for charge in charges:
-                    entries.append(Entry(charge, held, lookup))
+                    entries.append(Entry(charge, held, lookup, now))
                     held = None
                 if held is not None:
-                    entries.append(Entry(None, held))
+                    entries.append(Entry(None, held, None, now))
             self.pending.settle(entries, free, kept)
 
     def finish(self, tokens: TokenBudget) -> None:
         """End what is still held for an answer, which cost nothing more, and write what was settled."""
-        held = self.budget.settle(tokens)
+        (held,) = self.budget.settle([tokens])
         if held is not None:
-            self.pending.waiting.append(Entry(None, held))
+            self.pending.waiting.append(Entry(None, held, None, time.monotonic()))
         self.write()
 
     def write(self) -> None:

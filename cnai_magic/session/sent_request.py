@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
@@ -15,6 +15,7 @@ from ..api.thinking_control import describe_effect, has_thought
 from ..api.token_usage import Usage
 from ..money.budget import TokenBudget
 from ..money.cost import Charge, Cost
+from ..money.journal import OwnValues
 from ..money.price import cost_of
 from ..money.price_lookup import PriceLookup
 from ..money.spending import Spending
@@ -110,7 +111,22 @@ class RequestCharges:
 
     def note_post(self, number: int) -> None:
         """Note that the request is about to be sent, for the case that this process dies."""
-        self._spending.pending.open(self.charge_prompt(number), self._question.lookup.price)
+        own = self._list_own(number, self._request.prompt_tokens)
+        self._spending.pending.open(self._charge_lost(), [own], self._question.lookup.price)
+
+    @staticmethod
+    def note_posts(posts: Iterable[tuple[RequestCharges, int]]) -> None:
+        """Note that requests are about to be sent, in one step for all of a question.
+
+        Of very many requests, the tokens of their prompts are estimated but roughly.
+        """
+        alike: dict[int, list[tuple[RequestCharges, int]]] = {}
+        for post in posts:
+            alike.setdefault(id(post[0]._question), []).append(post)
+        for some in alike.values():
+            first = some[0][0]
+            owns = [each._list_own(number, each._request.rough_prompt_tokens) for each, number in some]
+            first._spending.pending.open(first._charge_lost(), owns, first._question.lookup.price)
 
     def note_growth(self, number: int, tokens: int) -> None:
         """Note how many tokens of the answer have come."""
@@ -127,15 +143,21 @@ class RequestCharges:
         charged = {*posts.abandoned, *([posts.posts] if posts.sent else [])}
         return [self._name_post(number) for number in range(1, posts.posts + 1) if number not in charged]
 
-    def charge_prompt(self, number: int, finish_reason: str = "lost", *, roughly: bool = False) -> Charge:
-        """Return the charge of a request of which no answer has come; `roughly` is for one of very many.
+    def _charge_lost(self) -> Charge:
+        """Return what all charges of the question have in common of which no answer comes.
 
-        A lost one has no cost yet: whoever finds it computes that, with what is known by then.
+        They have no cost yet: whoever finds them computes that, with what is known by then.
         """
-        tokens = self._request.rough_prompt_tokens if roughly else self._request.prompt_tokens
-        usage = Usage(tokens, 0, estimated=True)
-        cost = _UNKNOWN if finish_reason == "lost" else cost_of(usage, self._question.lookup.price)
-        return self._make_charge(number, usage, cost, finish_reason)
+        return self._make_charge(1, Usage(estimated=True), _UNKNOWN, "lost")
+
+    def _list_own(self, number: int, tokens: int) -> OwnValues:
+        """Return what a request has of its own, with so many tokens in its prompt."""
+        return self._name_post(number), self._started, tokens
+
+    def _charge_failed(self, number: int) -> Charge:
+        """Return the charge of a request of which no answer has come, though it may cost something."""
+        usage = Usage(self._request.prompt_tokens, 0, estimated=True)
+        return self._make_charge(number, usage, cost_of(usage, self._question.lookup.price), "failed")
 
     def sum_up(
         self,
@@ -159,7 +181,7 @@ class RequestCharges:
             self._spending.note_length(question.host, request.model, limit, completion_tokens)
         reason = "budget" if came.finish_reason == "length" and capped else came.finish_reason
         answered_by = find_answering_model(request.model, came.model)
-        charges = [self.charge_prompt(number, "failed") for number in posts.abandoned]
+        charges = [self._charge_failed(number) for number in posts.abandoned]
         if sent:
             cost = cost_of(usage, lookup.price)
             charges.append(self._make_charge(posts.posts, usage, cost, reason, answered_by))

@@ -53,8 +53,8 @@ def test_spends_add_up_in_any_order(one: Spend, two: Spend, three: Spend) -> Non
 @given(st.lists(_CHARGES, max_size=20))
 def test_the_book_s_totals_are_exact_sums_of_its_charges(charges: list[Charge]) -> None:
     book = SpendBook()
-    for charge in charges:
-        book.add(charge)
+    book.add(charges[:7])
+    book.add(charges[7:])
     for demo in (False, True):
         own = [charge for charge in charges if charge.demo is demo]
         total = book.get_total(demo=demo)
@@ -69,7 +69,7 @@ def test_the_book_s_totals_are_exact_sums_of_its_charges(charges: list[Charge]) 
 
 def test_demo_credit_never_enters_the_real_total() -> None:
     book = SpendBook()
-    book.add(Charge("demo-guide", "main", Usage(5, 5), Cost(10**9), _NOW, demo=True))
+    book.add([Charge("demo-guide", "main", Usage(5, 5), Cost(10**9), _NOW, demo=True)])
     assert book.get_total() == Spend()
     assert book.get_total(demo=True).nano == 10**9
 
@@ -77,14 +77,14 @@ def test_demo_credit_never_enters_the_real_total() -> None:
 def test_groups_come_in_the_order_of_their_first_use() -> None:
     book = SpendBook()
     for model in ("z", "a", "z"):
-        book.add(Charge(model, "main", Usage(), Cost(1), _NOW))
+        book.add([Charge(model, "main", Usage(), Cost(1), _NOW)])
     assert list(book.sum_by(lambda charge: charge.model)) == ["z", "a"]
 
 
 def test_a_cleared_book_begins_with_nothing() -> None:
     book = SpendBook()
-    book.add(Charge("m", "main", Usage(1, 1), Cost(5), _NOW))
-    book.add(Charge("demo-guide", "main", Usage(1, 1), Cost(5), _NOW, demo=True))
+    book.add([Charge("m", "main", Usage(1, 1), Cost(5), _NOW)])
+    book.add([Charge("demo-guide", "main", Usage(1, 1), Cost(5), _NOW, demo=True)])
     book.clear()
     assert (book.get_total(), book.get_total(demo=True), book.charges) == (Spend(), Spend(), [])
 

@@ -754,13 +754,13 @@ def test_a_process_holds_on_after_somebody_emptied_the_folder(ledger: Ledger, pa
 
 _OPEN = """
 ledger.add(charge("first", 1))
-ledger.journal.open_all([charge("open", 5)], None)
+ledger.journal.open(charge("open", 5), [("open", datetime.now(timezone.utc), 20)], None)
 """
 # Another session of the process: the file is emptied when nothing is open, and not before.
 _ANOTHER = """
 other = Ledger(path)
 other.day.read_limit()
-other.journal.open_all([charge("other", 1)], None)
+other.journal.open(charge("other", 1), [("other", datetime.now(timezone.utc), 20)], None)
 other.journal.close_all(["other"])
 """
 _GROWS = 'ledger.journal.grow("open", 8, None)'

@@ -743,8 +743,7 @@ def test_to_restore_twice_changes_nothing(document: Document) -> None:
 def test_to_restore_what_the_kernel_itself_asked_charges_nothing_twice(document: Document) -> None:
     session = document.session
     restored = document.restored()
-    for charge in restored.charges:
-        session.book.add(charge)
+    session.book.add(restored.charges)
     session.cells.restore(restored)
     assert session.book.get_before() == Spend()
     assert told(session.conversations["main"]) == told(document.session.conversations["main"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -842,9 +842,9 @@ def test_an_interrupt_while_an_answer_is_settled_waits_until_it_is(
     server.reply(sse("hi"))
     add = session.book.add
 
-    def interrupted_add(charge: Charge) -> None:
+    def interrupted_add(charges: Sequence[Charge]) -> None:
         signal.raise_signal(signal.SIGINT)
-        add(charge)
+        add(charges)
 
     monkeypatch.setattr(session.book, "add", interrupted_add)
     view = Watcher()

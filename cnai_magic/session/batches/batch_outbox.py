@@ -14,6 +14,7 @@ from ...money.budget import TokenBudget
 from ...money.cost import Charge
 from ...money.price_lookup import PriceLookup
 from ...money.spending import Spending
+from ..sent_request import RequestCharges
 from .batch_outcome import Outcome
 
 __all__ = ["Keep", "Outbox"]
@@ -38,7 +39,7 @@ class Outbox:
     def __init__(self, spending: Spending, keep: Keep) -> None:
         self._spending = spending
         self._keep = keep
-        self._opened: dict[PriceLookup, list[Charge]] = {}
+        self._opened: list[tuple[RequestCharges, int]] = []
         self._settled: dict[PriceLookup, list[tuple[Sequence[Charge], TokenBudget]]] = {}
         self._free: list[str] = []
         self._outcomes: list[Outcome] = []
@@ -47,9 +48,9 @@ class Outbox:
         self._due: asyncio.Handle | None = None
         self._written_at = 0.0
 
-    def note(self, charge: Charge, lookup: PriceLookup, send: Callable[[], None]) -> None:
-        """Note a request that is about to be sent, and `send` it then."""
-        self._opened.setdefault(lookup, []).append(charge)
+    def note(self, charges: RequestCharges, number: int, send: Callable[[], None]) -> None:
+        """Note a request that is about to be sent for the `number`th time, and `send` it then."""
+        self._opened.append((charges, number))
         self._sends.append(send)
         self._schedule()
 
@@ -84,10 +85,10 @@ class Outbox:
         for lookup, settlements in settled.items():
             self._spending.settle_all(settlements, None if lookup.done else lookup, kept=kept)
         free, self._free = self._free, []
-        self._spending.pending.forget(free)
-        opened, self._opened = self._opened, {}
-        for lookup, charges in opened.items():
-            self._spending.pending.open_all(charges, lookup.price)
+        if free:
+            self._spending.pending.forget(free)
+        opened, self._opened = self._opened, []
+        RequestCharges.note_posts(opened)
         sends, self._sends = self._sends, []
         for send in sends:
             send()

@@ -245,9 +245,8 @@ class BatchQuestion:
         shared, exchange = self._shared, self._exchange
         if shared.client.takes(self._request):
             number = exchange.begin_post()
-            charge = self._charges.charge_prompt(number, roughly=True)
             # It leaves as soon as it is noted; and what this slot got before is kept by then.
-            leave = partial(shared.outbox.note, charge, self._job.question.lookup)
+            leave = partial(shared.outbox.note, self._charges, number)
             chunk = await shared.client.post(self._request, exchange, leave)
             if chunk is not None:
                 return chunk
@@ -287,7 +286,7 @@ class BatchQuestion:
             self._held = allow() if limit.limits.day is None else await self._hold_in_thread(allow)
         except BaseException:
             if limit.own is not None:
-                limit.own.settle(self._own)
+                limit.own.settle([self._own])
             raise
         self._request = self._held.limit_request(self._request)
 
@@ -329,7 +328,7 @@ class BatchQuestion:
         question, shared = self._job.question, self._shared
         self._charged += received.charges
         if shared.limit.own is not None:
-            shared.limit.own.settle(self._own, received.charges)
+            shared.limit.own.settle([self._own], received.charges)
         shared.outbox.settle(received.charges, self._held, question.lookup, received.free)
         shared.settled.set()
 
