@@ -11,9 +11,10 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 from weakref import WeakSet
@@ -22,7 +23,7 @@ from ..errors import LedgerError
 from ..next_steps import NextStep, Step
 from .sqlite_rows import SUM_COLUMNS
 
-__all__ = ["READ", "WRITE", "SqliteStore"]
+__all__ = ["READ", "WRITE", "SqliteStore", "insert_rows"]
 
 _Result = TypeVar("_Result")
 
@@ -34,6 +35,9 @@ READ, WRITE = "BEGIN", "BEGIN IMMEDIATE"
 # Seconds between two tries at a file that another process has locked. SQLite itself never waits: an
 # interrupt would not end that.
 _PAUSE = (0.002, 0.015)
+
+# So many rows are entered by one statement: an old SQLite takes no more than 999 values.
+_AT_ONCE = 50
 
 # All stores of the process share one lock, so that a fork waits for one lock only.
 _lock = threading.Lock()
@@ -183,6 +187,17 @@ def _transact(
             connection.rollback()
         raise
     return result
+
+
+def insert_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequence[object]]) -> None:
+    """Enter rows of equal length by a statement in which {} stands for them.
+
+    Between two statements threads take turns, which costs more than to enter a row.
+    """
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        marks = f"({', '.join('?' * len(some[0]))})"
+        connection.execute(insert.format(", ".join([marks] * len(some))), list(chain.from_iterable(some)))
 
 
 def _create_schema(connection: sqlite3.Connection) -> None:

@@ -27,7 +27,7 @@ from .sqlite_rows import (
     to_value,
     write_where,
 )
-from .sqlite_store import READ, WRITE, SqliteStore
+from .sqlite_store import READ, WRITE, SqliteStore, insert_rows
 
 __all__ = ["GROUPS", "add_charges", "fold", "read_sums", "read_sums_by", "read_total"]
 
@@ -36,8 +36,7 @@ _Result = TypeVar("_Result")
 GROUPS = {"model": "model", "chat": "conversation", "day": "day", "notebook": "notebook", "host": "host"}
 # So many rows may be not summed yet: a read adds them in less than a millisecond.
 _MOST_LEFT = 256
-_MARKS = ", ".join("?" * len(COLUMNS.split(",")))
-_INSERT = f"INSERT INTO charges ({COLUMNS}) VALUES ({_MARKS}) ON CONFLICT (id) DO NOTHING"
+_INSERT = f"INSERT INTO charges ({COLUMNS}) VALUES {{}} ON CONFLICT (id) DO NOTHING"
 
 
 def add_charges(connection: sqlite3.Connection, charges: Iterable[tuple[Charge, str]]) -> None:
@@ -45,7 +44,7 @@ def add_charges(connection: sqlite3.Connection, charges: Iterable[tuple[Charge, 
 
     `fold` is to follow, once for all that are entered together.
     """
-    connection.executemany(_INSERT, to_rows(charges))
+    insert_rows(connection, _INSERT, list(to_rows(charges)))
 
 
 def read_sums(

@@ -23,6 +23,7 @@ from ...errors import LedgerError
 from ...money.cost import Charge, Cost
 from ...money.kept_charges import dump_charges, find_answers_path, find_name
 from ...money.ledger import Ledger
+from ...money.sqlite_store import insert_rows
 from ...redaction import hide_keys_in, replace_surrogates
 
 __all__ = ["KEY_SIZE", "KeptAnswer", "RowStore"]
@@ -40,8 +41,8 @@ _COLUMNS = (
     "text, reasoning, model, finish_reason, note, seconds, prompt, completion, reasoned, cached, estimated, "
     "nano, cost_estimated, local"
 )
-# So many of them, at the beginning, are texts; and one is before them.
-_TEXTS = 1 + 5
+# Where the texts stand in a row that may hold a key.
+_TEXTS = slice(3, 9)
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS row_answers (key BLOB NOT NULL PRIMARY KEY, time INTEGER NOT NULL, "
     f"name TEXT NOT NULL, charges TEXT NOT NULL, {_COLUMNS})",
@@ -114,25 +115,19 @@ class RowStore:
     def keep(self, answers: Sequence[tuple[bytes, KeptAnswer, Sequence[Charge]]]) -> bool:
         """Keep answers with their charges, by their keys; return whether they outlive this process now."""
         now = int(time.time())
-        marks = ", ".join("?" * (4 + len(_COLUMNS.split(","))))
-        # One search for keys in the texts of all.
-        given = [
-            text for _, answer, charges in answers for text in (dump_charges(charges), *_list_texts(answer))
-        ]
-        if not all(map(str.isascii, given)):
-            given = list(map(replace_surrogates, given))
-        texts = iter(hide_keys_in(given))
         rows = [
-            (
-                *(key, now, find_name(charges[-1].id)),
-                *islice(texts, _TEXTS),
-                *_list_facts(answer),
-            )
+            (key, now, find_name(charges[-1].id), dump_charges(charges), *_list_values(answer))
             for key, answer, charges in answers
         ]
+        # One search for keys in the texts of all: nearly always there are none.
+        texts: Sequence[str] = [text for row in rows for text in row[_TEXTS]]
+        clean = hide_keys_in(texts if all(map(str.isascii, texts)) else list(map(replace_surrogates, texts)))
+        if clean is not texts:
+            some = iter(clean)
+            rows = [(*row[:3], *islice(some, 6), *row[9:]) for row in rows]
 
         def work(connection: sqlite3.Connection) -> bool:
-            connection.executemany(f"INSERT OR REPLACE INTO row_answers VALUES ({marks})", rows)
+            insert_rows(connection, "INSERT OR REPLACE INTO row_answers VALUES {}", rows)
             return True
 
         return self._run(work) or False
@@ -250,23 +245,10 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _list_texts(answer: KeptAnswer) -> tuple[str, ...]:
-    return answer.text, answer.reasoning, answer.model, answer.finish_reason, answer.note
-
-
-def _list_facts(answer: KeptAnswer) -> tuple[Any, ...]:
-    usage, cost = answer.usage, answer.cost
-    return (
-        answer.seconds,
-        usage.prompt_tokens,
-        usage.completion_tokens,
-        usage.reasoning_tokens,
-        usage.cached_tokens,
-        usage.estimated,
-        None if cost.nano is None else str(cost.nano),
-        cost.estimated,
-        cost.local,
-    )
+def _list_values(answer: KeptAnswer) -> tuple[Any, ...]:
+    """Return an answer as the values of _COLUMNS."""
+    text, usage, (nano, estimated, local), *texts, seconds = answer
+    return (text, *texts, seconds, *usage, None if nano is None else str(nano), estimated, local)
 
 
 def _read_answer(row: Sequence[Any]) -> KeptAnswer:
