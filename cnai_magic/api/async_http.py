@@ -32,9 +32,11 @@ _LONGEST_BODY = 64 * 1024 * 1024
 _MOST_INTERIM = 100
 # Bytes that are taken at a time.
 _ARRIVAL = 16 * 1024
-_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?")
+_STATUS_LINE = rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?\r?\n"
+_HEAD = re.compile(_STATUS_LINE + rb"((?:[^\s:]+:[^\n]*\n)*)\r?\n")
+# One with a line that is folded, or is no header.
+_ODD_HEAD = re.compile(_STATUS_LINE + rb"((?:(?!\r?\n)[^\n]*\n)*)\r?\n")
 _FIELD = re.compile(r"^([^\s:]+):([^\n]*)\n", re.MULTILINE)
-_FIELDS = re.compile(r"(?:[^\s:]+:[^\n]*\n)*")
 # What says where a body ends, in a head that is in lower case.
 _FRAMING = re.compile(r"^(content-length|transfer-encoding|connection):([^\n]*)", re.MULTILINE)
 # What a server sends so that nobody hangs up: blank lines, and comments between events.
@@ -325,34 +327,35 @@ class _Connection(asyncio.BufferedProtocol):
     def _read_head(self) -> bool:
         """Read the head of the final response, past interim ones (RFC 9110, 15.2); False: it is to come."""
         for _ in range(_MOST_INTERIM):
-            end, start = self._find_end_of_head(), self._position
-            if end < 0:
-                if len(self._buffer) - start > _LONGEST_HEAD:
-                    raise http.client.LineTooLong("head")
-                return False
-            line, _, head = self._buffer[start:end].decode("latin-1").partition("\n")
-            self._position = self._buffer.index(b"\n", end + 1) + 1
-            found = _STATUS_LINE.fullmatch(line.rstrip("\r"))
+            usual = _HEAD.match(self._buffer, self._position)
+            found = usual or self._match_odd_head()
             if found is None:
-                raise http.client.BadStatusLine(repr(line[:40]))
-            status = int(found[2])
+                return False
+            self._position = found.end()
+            version, status, head = found[1], int(found[2]), found[3].decode("latin-1")
             if not 100 <= status < 200 or status == 101:
-                self._take_head(status, f"{head}\n", kept=found[1] == "1" and status != 101)
+                self._take_head(status, head, kept=usual is not None and version == b"1" and status != 101)
                 return True
         raise http.client.HTTPException(f"the server sent {_MOST_INTERIM} interim responses and no other")
 
-    def _find_end_of_head(self) -> int:
-        """Return where the line end is that an empty line follows, -1 where it has not come."""
-        # A search for both by one pattern takes ten times as long.
-        usual = self._buffer.find(b"\n\r\n", self._position)
-        other = self._buffer.find(b"\n\n", self._position, usual if usual >= 0 else len(self._buffer))
-        return usual if other < 0 else other
+    def _match_odd_head(self) -> re.Match[bytes] | None:
+        """Match a head that is not as HTTP has it; None: it is to come."""
+        found = _ODD_HEAD.match(self._buffer, self._position)
+        if found is None:
+            head = self._buffer[self._position :]
+            if b"\n\r\n" in head or b"\n\n" in head:
+                raise http.client.BadStatusLine(repr(head.partition(b"\n")[0][:40].decode("latin-1")))
+            if len(head) > _LONGEST_HEAD:
+                raise http.client.LineTooLong("head")
+        return found
 
     def _take_head(self, status: int, head: str, *, kept: bool) -> None:
         """Read the headers, and where the body ends by them (RFC 9112, 6.3)."""
-        kept = kept and _FIELDS.fullmatch(head) is not None  # else one was folded, or none of HTTP
-        framing = _join_headers(_FRAMING.findall(head.lower()))
-        length, *others = framing.get("content-length", "").replace(" ", "").split(",")
+        fields = _FRAMING.findall(head.lower())
+        framing = dict(fields)
+        if len(framing) < len(fields):
+            framing = _join_headers(fields)
+        length, *others = framing.get("content-length", "").replace(" ", "").strip().split(",")
         if others and {length} != {*others}:
             raise http.client.HTTPException("the response gives two lengths of its body")
         coding = framing.get("transfer-encoding")
@@ -360,7 +363,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._length = 0
             kept = kept and coding is None and length in ("", "0")
         elif coding is not None:
-            self._chunked = coding == "chunked"
+            self._chunked = coding.strip() == "chunked"
             kept = kept and self._chunked and not length
         elif length.isascii() and length.isdigit():
             self._length = int(length)
