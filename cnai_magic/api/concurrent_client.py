@@ -13,7 +13,7 @@ import io
 import os
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -54,17 +54,14 @@ class Exchange:
     `begun`: some of its answer has come. `thinking_sent` and `prefix_taken` are those of a `Stream`.
     """
 
-    __slots__ = ("abandoned", "begun", "posts", "prefix_taken", "sent", "thinking_sent")
-
-    def __init__(self) -> None:
-        self.posts = 0
-        self.abandoned: list[int] = []
-        self.sent = self.begun = self.thinking_sent = self.prefix_taken = False
+    posts = 0
+    abandoned: Sequence[int] = ()
+    sent = begun = thinking_sent = prefix_taken = False
 
     def begin_post(self) -> int:
         """Count a request that is about to be sent, and return its number."""
         if self.sent:
-            self.abandoned.append(self.posts)
+            self.abandoned = (*self.abandoned, self.posts)
         self.sent = self.begun = False
         self.posts += 1
         return self.posts

@@ -258,9 +258,9 @@ class ChatRequest:
     def with_last(self, message: Message) -> ChatRequest:
         """Return the same request with another last message; nothing else is checked again."""
         messages = (*self.messages[:-1], message)
-        asking = self.sent_messages[len(messages) :]
+        sent = (*messages, *self.sent_messages[len(messages) :]) if self.prefix else messages
         made = object.__new__(ChatRequest)
-        vars(made).update(vars(self), messages=messages, sent_messages=(*messages, *asking))
+        vars(made).update(vars(self), messages=messages, sent_messages=sent)
         return made
 
     @property

@@ -25,24 +25,20 @@ _ENDS = ("stop", "length")
 
 def read_plain_answer(body: Mapping[str, Any]) -> Chunk | None:
     """Return the answer in a body; None where anything about it is for `StreamReader` to judge."""
-    choices = body.get("choices")
-    if not (_BODY.issuperset(body) and type(choices) is list and len(choices) == 1):
+    try:
+        (choice,) = body["choices"]
+        message, finish_reason = choice["message"], choice["finish_reason"]
+        text, model, counted = message["content"], body["model"], body["usage"]
+    except (LookupError, TypeError, ValueError):
         return None
-    choice = choices[0]
-    if not (type(choice) is dict and _CHOICE.issuperset(choice)):
+    if not (_BODY.issuperset(body) and _CHOICE.issuperset(choice) and _MESSAGE.issuperset(message)):
         return None
-    message, finish_reason = choice.get("message"), choice.get("finish_reason")
-    if finish_reason not in _ENDS or choice.get("logprobs") or type(message) is not dict:
+    if choice.get("logprobs") or message.get("refusal") or message.get("annotations"):
         return None
-    if not _MESSAGE.issuperset(message) or message.get("refusal") or message.get("annotations"):
+    if not (type(text) is type(model) is str and finish_reason in _ENDS and text.strip()):
         return None
-    text, model = message.get("content"), body.get("model")
-    if type(text) is not str or not text.strip() or may_hold_thought(text):
-        return None
-    if replace_surrogates(text) != text:
+    if may_hold_thought(text) or replace_surrogates(text) != text:
         return None
     # No other field of these holds counts.
-    usage = read_plain_usage(counted := body.get("usage")) or read_usage(None, {"usage": counted})
-    if usage is None or type(model) is not str:
-        return None
-    return Chunk(text, finish_reason=finish_reason, usage=usage, model=model)
+    usage = read_plain_usage(counted) or read_usage(None, {"usage": counted})
+    return None if usage is None else Chunk(text, "", finish_reason, usage, model)

@@ -44,7 +44,8 @@ class SimilarBodies:
             and request.parameters is former.parameters
             and request.model == former.model
             and request.messages[:-1] == former.messages[:-1]
-            and (request.json_mode, request.server) == (former.json_mode, former.server)
+            and request.json_mode == former.json_mode
+            and request.server == former.server
         )
 
     def _split(self, request: ChatRequest, think: bool) -> None:

@@ -8,7 +8,7 @@ servers send either when asked for the other.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -79,7 +79,7 @@ class Stream(Cancellation):
         super().__init__()
         self.posts = 0
         self.thinking_sent = self.prefix_taken = False
-        self.abandoned: list[int] = []
+        self.abandoned: Sequence[int] = ()
         self._requester = requester
         self._request = request
         self._whole = whole
@@ -168,7 +168,7 @@ class Stream(Cancellation):
     def _post(self, body: dict[str, Any], path: str = "") -> requests.Response:
         """Send a body; `path` takes the place of the API's version in the address."""
         if self.sent:
-            self.abandoned.append(self.posts)
+            self.abandoned = (*self.abandoned, self.posts)
         self.sent = False
         self.posts += 1
         if self._on_post is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from .messages import Message
@@ -65,7 +65,8 @@ COUNTED = frozenset({*_PLACES, "prompt_eval_count", "eval_count"})
 
 # How the API reference has counts.
 _REFERENCE_NAMES = ("prompt_tokens", "completion_tokens", "total_tokens")
-_REFERENCE = frozenset(_REFERENCE_NAMES)
+_REFERENCE, _get_reference = frozenset(_REFERENCE_NAMES), itemgetter(*_REFERENCE_NAMES)
+_INTS = {int}
 # More than any model reads or writes.
 _LONGEST_PROMPT, _LONGEST_ANSWER = 20_000_000, 1_000_000
 # No tokenizer needs so many times fewer tokens for a text than the estimate; short texts vary more.
@@ -91,9 +92,9 @@ def read_usage(former: Usage | None, *places: Mapping[str, Any]) -> Usage | None
 def read_plain_usage(counted: object) -> Usage | None:
     """Return the counts that stand where, and as, the API reference has them; None for any others."""
     if type(counted) is dict and counted.keys() == _REFERENCE:
-        prompt, completion, total = map(counted.__getitem__, _REFERENCE_NAMES)
-        ints = type(prompt) is type(completion) is type(total) is int
-        if ints and prompt > 0 and completion > 0 and prompt + completion == total <= _LONGEST_ANSWER:
+        prompt, completion, total = counts = _get_reference(counted)
+        ints = {*map(type, counts)} == _INTS
+        if ints and prompt > 0 < completion and prompt + completion == total <= _LONGEST_ANSWER:
             return Usage(prompt, completion)
     return None
 

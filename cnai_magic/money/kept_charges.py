@@ -61,19 +61,19 @@ def replace_lost(charges: Iterable[Charge], ledger_path: Path) -> list[Charge]:
 
 
 # Nearly all say the same, and to write JSON costs as much as all else that is kept of a charge.
-_write_text = lru_cache(64)(json.JSONEncoder(ensure_ascii=False).encode)
+@lru_cache(64)
+def _write_texts(*texts: str) -> str:
+    return json.dumps(texts, ensure_ascii=False)[1:-1]
 
 
 def _dump(charge: Charge) -> str:
     """Return what is kept of a charge as JSON."""
-    usage, cost = charge.usage, charge.cost
-    nano = "null" if cost.nano is None else cost.nano
-    counts = (
-        f"{usage.prompt_tokens}, {usage.completion_tokens}, {usage.reasoning_tokens}, {usage.cached_tokens}"
-    )
+    texts = _write_texts(charge.finish_reason, charge.answered_by)
+    prompt, completion, reasoning, cached, estimated = charge.usage
+    nano, guessed, _ = charge.cost
     return (
-        f'["{charge.id}", {_write_text(charge.finish_reason)}, {_write_text(charge.answered_by)}, {counts}, '
-        f"{usage.estimated:d}, {nano}, {cost.estimated:d}]"
+        f'["{charge.id}", {texts}, {prompt}, {completion}, {reasoning}, {cached}, {estimated:d}, '
+        f"{'null' if nano is None else nano}, {guessed:d}]"
     )
 
 

@@ -87,7 +87,9 @@ def to_rows(charges: Iterable[tuple[Charge, str]]) -> Iterator[tuple[object, ...
     # Of many that are entered together nearly all have the same texts.
     hidden: dict[tuple[str, ...], list[str | bytes]] = {}
     for charge, day in charges:
-        usage, cost, texts = charge.usage, charge.cost, _list_texts(charge)
+        *counts, estimated = charge.usage
+        nano, guessed, _ = charge.cost
+        texts = _list_texts(charge)
         if texts not in hidden:
             hidden[texts] = list(map(to_value, hide_keys_in(texts)))
         milliseconds = (charge.time - _EPOCH) // _MILLISECOND
@@ -97,13 +99,10 @@ def to_rows(charges: Iterable[tuple[Charge, str]]) -> Iterator[tuple[object, ...
             day or _find_local_day(milliseconds // 1000),
             *hidden[texts],
             int(charge.demo),
-            usage.prompt_tokens,
-            usage.completion_tokens,
-            usage.reasoning_tokens,
-            usage.cached_tokens,
-            int(usage.estimated),
-            cost.nano,
-            int(cost.estimated),
+            *counts,
+            int(estimated),
+            nano,
+            int(guessed),
         )
 
 

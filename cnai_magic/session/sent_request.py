@@ -88,7 +88,7 @@ class _Posts(Protocol):
     """
 
     posts: int
-    abandoned: list[int]
+    abandoned: Sequence[int]
     sent: bool
 
 

@@ -109,7 +109,7 @@ def test_a_refusal_in_the_body_of_a_success_is_read(
     assert list(first)
     assert list(second)
     assert sent(server) == [(True, True), (True, False), (True, False)]
-    assert (first.posts, first.abandoned) == (2, [])
+    assert (first.posts, first.abandoned) == (2, ())
 
 
 def test_a_refusal_that_names_nothing_is_tried_without_each(server: ScriptedServer, client: Client) -> None:

@@ -126,7 +126,9 @@ class Batch:
 
     async def _ask_all(self, queue: Iterator[Job], shared: Shared, gate: Parallelism) -> None:
         for job in queue:
-            error = await _make_question(shared, job, gate).ask()
+            outcome = await _make_question(shared, job, gate).ask()
+            shared.outbox.put(outcome)
+            error = outcome.error
             if error is None:
                 self._unreached = 0
             elif self._is_for_all(error, gate):

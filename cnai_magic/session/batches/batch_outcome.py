@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...api.messages import ChatRequest
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Outcome"]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One request of a batch: what is sent is `request`; all else about it is that of `question`.
 
     `key` names it for whoever takes its outcome. `held` is what was held for it already, None for nothing.

@@ -99,7 +99,7 @@ def _raise_busy(seconds: float) -> None:
 
 
 class BatchQuestion:
-    """Asks one job; its outcome goes to the outbox."""
+    """Asks one job; what its requests cost goes to the outbox."""
 
     def __init__(self, shared: Shared, job: Job, gate: Parallelism) -> None:
         self._shared = shared
@@ -126,13 +126,8 @@ class BatchQuestion:
             question, self._request, shared.spending, shared.sending.notebook, name
         )
 
-    async def ask(self) -> CnaiError | None:
-        """Ask, again where that is worth it, until there is an outcome; return its error, if any."""
-        outcome = await self._ask()
-        self._shared.outbox.put(outcome)
-        return outcome.error
-
-    async def _ask(self) -> Outcome:
+    async def ask(self) -> Outcome:
+        """Ask, again where that is worth it, until there is an outcome."""
         while True:
             try:
                 chunk = await self._send()

@@ -31,7 +31,8 @@ class LiveQuestion(BatchQuestion):
         self._kept: Received | None = None
         super().__init__(shared, job, gate)
 
-    async def _ask(self) -> Outcome:
+    async def ask(self) -> Outcome:
+        """Ask, until there is an outcome or a person stops it."""
         live, loop = self._live, asyncio.get_running_loop()
         if live.stopped:
             return self._conclude()
@@ -56,7 +57,7 @@ class LiveQuestion(BatchQuestion):
         return Outcome(self._job, self._kept, None, self._charged)
 
     async def _ask_and_explain(self) -> Outcome:
-        outcome = await super()._ask()
+        outcome = await super().ask()
         if outcome.error is None:
             return outcome
         loop, executor = asyncio.get_running_loop(), self._shared.executor

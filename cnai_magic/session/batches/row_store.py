@@ -247,8 +247,11 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _list_values(answer: KeptAnswer) -> tuple[Any, ...]:
     """Return an answer as the values of _COLUMNS."""
-    text, usage, (nano, estimated, local), *texts, seconds = answer
-    return (text, *texts, seconds, *usage, None if nano is None else str(nano), estimated, local)
+    text, usage, (nano, guessed, local), *texts, seconds = answer
+    *counts, estimated = usage
+    # SQLite takes numbers as they are, and asks for an adapter of anything else.
+    flags = int(estimated), None if nano is None else str(nano), int(guessed), int(local)
+    return (text, *texts, seconds, *counts, *flags)
 
 
 def _read_answer(row: Sequence[Any]) -> KeptAnswer:
