@@ -23,7 +23,7 @@ import urllib3
 
 from .. import __version__
 from ..errors import APIError, CnaiError, HTMLError, InvalidRequestError
-from .async_http import Connections, Response, call
+from .async_http import Connections, call
 from .events import Events
 from .failures import TRANSPORT_ERRORS
 from .http import Cancellation
@@ -32,6 +32,7 @@ from .plain_answer import read_plain_answer
 from .reader import StreamReader, parse_event
 from .refusals import Refusals, ways_after
 from .requester import Requester
+from .response_reader import Response
 from .responses import ERROR_PATIENCE, read_error
 from .retries import Notice
 from .similar_bodies import SimilarBodies
