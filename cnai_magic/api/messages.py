@@ -172,6 +172,13 @@ class Message:
         return body
 
     @classmethod
+    def from_user(cls, content: Content) -> Message:
+        """Return a message of the user, for one of very many: its content is not checked again."""
+        made = object.__new__(cls)
+        vars(made).update(_OF_USER, content=content)
+        return made
+
+    @classmethod
     def from_body(cls, body: object) -> Message:
         """Read a message as the API reference writes it; raises InputError, with the reason."""
         if not isinstance(body, Mapping):
@@ -187,6 +194,10 @@ class Message:
             raise message_error("the tool_calls of a message are not a list")
         text = {name: check_text(body.get(name) or "", name) for name in ("name", "tool_call_id")}
         return cls(body.get("role", ""), content, tool_calls=tuple(map(read_tool_call, calls)), **text)  # type: ignore[arg-type]
+
+
+# All else of a message that has only a content.
+_OF_USER = vars(Message("user"))
 
 
 @dataclass(frozen=True)

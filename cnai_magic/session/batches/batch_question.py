@@ -105,9 +105,9 @@ class BatchQuestion:
         self._shared = shared
         self._job = job
         self._gate = gate
-        question, request = job.question, job.request
+        request = job.request
         modes = shared.sending.json_modes
-        self._json = None if request.schema is None else JSONQuestion(request, question.host, modes)
+        self._json = None if request.schema is None else JSONQuestion(request, job.question.host, modes)
         self._charged: list[Charge] = []
         self._begin()
         if job.held is not None:

@@ -73,4 +73,4 @@ class RowPlan:
     def _build_request(self, prompt: str) -> ChatRequest:
         asked, attachments = self.question.request, self.question.options.attachments
         text, parts = attach(prompt, attachments) if attachments else (prompt, ())
-        return asked.with_last(Message("user", parts or text))
+        return asked.with_last(Message.from_user(parts or text))
