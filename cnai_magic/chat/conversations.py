@@ -352,7 +352,7 @@ class Conversations:
         """Have other conversations than before, of which one is in use, as in a new kernel."""
         self._named = {name: named[name] for name in sorted(named, key=lambda name: name != "main")}
         self.current = current
-        self._removed, self._met = Removed(), set()
+        self._removed, self._met = Removed(), {turn.id for each in self for turn in each.every_turn}
         self.remove(removed)
 
     def remove(self, removed: Removed) -> None:

@@ -11,7 +11,7 @@ from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.context import collect_messages
 from cnai_magic.chat.conversation import CellPosition, KernelConversation, Turn
-from cnai_magic.chat.conversations import Conversations
+from cnai_magic.chat.conversations import Conversations, Removed
 from cnai_magic.chat.forking import fork
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
@@ -482,3 +482,11 @@ def test_saved_answers_of_a_known_turn_another_place_or_another_conversation_are
     KernelConversation("plan").remember(CellPosition("b"), [saved])
     assert conversation.detached == {}
     assert [len(turn.attempts) for turn in conversation.turns] == [1, 1, 1]
+
+
+def test_a_turn_that_is_gone_since_the_conversations_began_again_is_noted_as_removed() -> None:
+    conversations = Conversations()
+    conversation = three_cells()
+    conversations.begin_again({"main": conversation}, "main", Removed(turns={"of before"}))
+    gone = conversation.turns.pop()
+    assert conversations.removed.turns == {"of before", gone.id}
