@@ -148,3 +148,26 @@ def test_what_came_stays_where_the_kernel_restarts_after_a_reload(
     (kept,) = notebook.saved().cells[1].outputs
     assert re.fullmatch(r"(… )?Hello\n\n.*kernel restarted: .*", kept.data["text/plain"])
     expect(notebook.outputs(1)).to_have_text(kept.data["text/plain"])
+
+
+def test_an_answer_goes_on_in_the_other_view_of_a_notebook_where_its_own_is_closed(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    gate = Gate()
+    upstream.reply(stream("Hello", gate, " wide world."))
+    notebook = open_notebook("%%cnai\nOne?")
+    notebook.run(0)
+    views = "[...jupyterapp.shell.widgets('main')].filter(each => each.context)"
+    for _ in range(2):
+        notebook.page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:clone') }")
+    notebook.page.evaluate(f"() => jupyterapp.shell.activateById({views}[0].id)")
+    notebook.run_cell(1)
+    expect(notebook.live.first).to_contain_text("Hello")
+    # A view that shows it, but does not run it, makes no difference.
+    notebook.page.evaluate(f"() => {views}[2].dispose()")
+    notebook.page.evaluate(f"() => {views}[0].dispose()")
+    expect(notebook.outputs(1).locator(".cnai-coming")).to_contain_text("Hello")
+    gate.open()
+    expect(notebook.outputs(1)).to_contain_text("Hello wide world.")
+    notebook.until_idle()
+    assert answers(notebook) == [["Hello wide world."]]

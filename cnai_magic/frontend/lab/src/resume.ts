@@ -1,18 +1,20 @@
 /**
- * Answers that come while their page is reloaded, closed and opened again, or crashes, land in their cells all the same.
+ * Answers that come while their page is reloaded, closed and opened again, or crashes, land in their cells all the same;
+ * so do those of a view of the notebook that is closed while it has another one.
  *
  * A page notes which prompts are running; the next one that opens the notebook takes them up. It shows them as they
  * come, and asks the kernel, which answers when they are over, for what it missed.
  */
 
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
+import type { CodeCell } from "@jupyterlab/cells";
 import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
 import type { KernelMessage } from "@jupyterlab/services";
 import { ITranslator } from "@jupyterlab/translation";
 
 import { asList, asRecord, WIDGET_TYPE } from "./facts";
 import { holdPage, type LeftRun, noteRuns, takeRuns } from "./left_runs";
-import { findModel } from "./notebook_cells";
+import { findCell, findModel } from "./notebook_cells";
 import { getState, type NotebookState } from "./notebook_state";
 import { RunningPrompts } from "./running_prompts";
 import { addStyle } from "./style";
@@ -32,7 +34,8 @@ export const resume: JupyterFrontEndPlugin<void> = {
   activate: (_app, notebooks: INotebookTracker, translator: ITranslator | null) => {
     addStyle(css);
     const words = chooseWords(translator);
-    const follow = (panel: NotebookPanel): void => void new LeftPage(panel, notebooks, words);
+    const views = new Set<LeftPage>();
+    const follow = (panel: NotebookPanel): void => void views.add(new LeftPage(panel, views, words));
     notebooks.forEach(follow);
     notebooks.widgetAdded.connect((_, panel) => follow(panel));
   },
@@ -48,7 +51,7 @@ class LeftPage {
 
   constructor(
     private readonly panel: NotebookPanel,
-    notebooks: INotebookTracker,
+    views: Set<LeftPage>,
     private readonly words: Words,
   ) {
     const { context, sessionContext } = panel;
@@ -61,8 +64,13 @@ class LeftPage {
     this.running.changed.connect(() => this.note(false));
     window.addEventListener("pagehide", leave);
     panel.content.disposed.connect(() => {
+      views.delete(this);
+      const other = Array.from(views).find((each) => each.panel.context === context);
       // The kernel goes on where the last view of a notebook is closed.
-      if (!notebooks.find((each) => each !== panel && each.context === context)) leave();
+      if (!other) return leave();
+      const shown = this.listRuns().filter(({ message, cell }) => this.shows(message, cell));
+      this.left = true;
+      void other.adopt(shown);
     });
     panel.disposed.connect(() => window.removeEventListener("pagehide", leave));
     sessionContext.iopubMessage.connect((_, message: KernelMessage.IMessage) => {
@@ -83,12 +91,7 @@ class LeftPage {
   private note(left: boolean): void {
     const { panel, kernel } = this;
     if (this.left) return;
-    const found: LeftRun[] = this.taken.filter((each) => !each.isOver).map((each) => each.describe());
-    for (const [message, { cell, since, count, live }] of this.running.byMessage) {
-      const outputs = findModel(panel, cell)?.outputs.toJSON() ?? [];
-      const kept = since ? outputs.filter((each) => !(WIDGET_TYPE in asRecord(each.data))) : [];
-      found.push({ message, cell, since, count, outputs: kept, live });
-    }
+    const found = this.listRuns();
     if (found.length && !(kernel && this.state.isKnown)) return;
     const { path } = panel.context;
     const { noted } = this;
@@ -103,10 +106,33 @@ class LeftPage {
     }
   }
 
+  /** The prompts of the notebook that are running, whichever view shows them. */
+  private listRuns(): LeftRun[] {
+    const found = this.taken.filter((each) => !each.isOver).map((each) => each.describe());
+    const known = new Set(found.map(({ message }) => message));
+    for (const [message, { cell, since, count, live }] of this.running.byMessage) {
+      if (known.has(message)) continue;
+      const outputs = findModel(this.panel, cell)?.outputs.toJSON() ?? [];
+      const kept = since ? outputs.filter((each) => !(WIDGET_TYPE in asRecord(each.data))) : [];
+      found.push({ message, cell, since, count, outputs: kept, live });
+    }
+    return found;
+  }
+
+  /** Whether what comes of a run goes into the notebook by this view of its cell. */
+  private shows(message: string, cell: string): boolean {
+    if (this.taken.some((each) => each.message === message)) return true;
+    return (findCell(this.panel, cell) as CodeCell | undefined)?.outputArea.future?.msg.header.msg_id === message;
+  }
+
   private async takeUp(): Promise<void> {
     const { panel, kernel } = this;
     if (!kernel || !panel.context.isReady) return;
-    const found = await takeRuns(kernel, panel.context.path).catch(() => []);
+    await this.adopt(await takeRuns(kernel, panel.context.path).catch(() => []));
+  }
+
+  private async adopt(found: readonly LeftRun[]): Promise<void> {
+    const { panel } = this;
     const runs = found.filter(({ cell }) => findModel(panel, cell)).map((run) => new TakenUpRun(run, panel, this.words));
     if (!runs.length) return;
     this.taken.push(...runs);

@@ -39,6 +39,10 @@ export class TakenUpRun {
     if (run.live) this.showLive(run.live, false);
   }
 
+  get message(): string {
+    return this.run.message;
+  }
+
   get cellId(): string {
     return this.run.cell;
   }
