@@ -38,7 +38,8 @@ _BARE = (
 _QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 # Each page would ask whether the application is to be built anew, which starts node twice. What is disabled
 # has nothing to do with answers, and asks the server for much: the kinds that nbconvert exports to, the
-# documents opened lately one by one, language servers, news, and an icon at each run of a cell.
+# documents opened lately one by one, language servers, news, and an icon at each run of a cell; or is drawn
+# each time that a notebook is closed: the launcher.
 _PAGE_CONFIG = {
     "buildAvailable": False,
     "buildCheck": False,
@@ -46,6 +47,7 @@ _PAGE_CONFIG = {
         "@jupyterlab/application-extension:faviconbusy": True,
         "@jupyterlab/apputils-extension:announcements": True,
         "@jupyterlab/docmanager-extension:recents": True,
+        "@jupyterlab/launcher-extension": True,
         "@jupyterlab/lsp-extension": True,
         "@jupyterlab/notebook-extension:export": True,
         "@jupyterlab/notebook-extension:update-raw-mimetype": True,

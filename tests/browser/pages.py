@@ -27,15 +27,11 @@ _CLEAR = """async () => {
 EXTENSION = "/extensions/cnai-magic/"
 """What stands in the addresses of our extension's scripts."""
 
-# Without what is open, the launcher that comes then, and panels. Notebook 7 holds one notebook, and opens a
-# tab of the browser where nothing is said of the place.
+# Without what is open, and panels. Notebook 7 holds one notebook, and opens a tab of the browser where
+# nothing is said of the place.
 _OPEN = """async path => {
-  const close = kept => {
-    for (const widget of [...jupyterapp.shell.widgets('main')]) if (widget !== kept) widget.dispose();
-  };
-  close();
-  const opened = await jupyterapp.commands.execute('docmanager:open', { path, options: { ref: '_noref' } });
-  close(opened);
+  for (const widget of [...jupyterapp.shell.widgets('main')]) widget.dispose();
+  await jupyterapp.commands.execute('docmanager:open', { path, options: { ref: '_noref' } });
   jupyterapp.shell.collapseLeft();
   jupyterapp.shell.collapseRight();
 }"""
