@@ -482,7 +482,7 @@ def _follow(
         server.requests.clear()
 
 
-@random_examples(100, phases=[Phase.generate])
+@random_examples(phases=[Phase.generate])
 @given(_STEPS)
 def test_a_page_that_tells_the_order_is_followed(
     server: ScriptedServer, path: Path, steps: list[_Step]
@@ -490,7 +490,7 @@ def test_a_page_that_tells_the_order_is_followed(
     _follow(server, path, "page", steps)
 
 
-@random_examples(100, phases=[Phase.explicit, Phase.generate])
+@random_examples(phases=[Phase.explicit, Phase.generate])
 @given(_STEPS)
 @example([("system", 0, 0), ("new", 0, 0), ("clear all", 0, 0), ("run", 2, 0)])
 def test_a_file_that_is_saved_before_each_run_is_followed(
@@ -499,7 +499,7 @@ def test_a_file_that_is_saved_before_each_run_is_followed(
     _follow(server, path, "file", steps)
 
 
-@random_examples(100, phases=[Phase.generate])
+@random_examples(phases=[Phase.generate])
 @given(_STEPS)
 def test_a_file_that_is_saved_now_and_then_is_followed_and_the_rest_is_told(
     server: ScriptedServer, path: Path, steps: list[_Step]
