@@ -81,7 +81,8 @@ export function writeAnnouncement(store: AnswerStore, stop: StopState, say: Word
   if (stop === "unreachable") return say(INTERRUPT_YOURSELF);
   if (stop !== "idle") return say("Stopping");
   const { phase, why } = store.status;
-  if (phase === "streaming") return say("The answer is arriving");
+  // A page that was reloaded may have heard of the text alone.
+  if (phase === "streaming" || (phase === "waiting" && !store.empty)) return say("The answer is arriving");
   if (phase === "queued") return say("The question is queued");
   return phase === "retry" ? say("{why}; trying again", { why: why || say("failed") }) : say("Waiting for the answer");
 }

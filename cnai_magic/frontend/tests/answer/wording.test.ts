@@ -56,6 +56,7 @@ it("is the footer at the end", () => {
 
 it("reads out each phase, without seconds that change", () => {
   expect(writeAnnouncement(store({ phase: "waiting" }), "idle")).toBe("Waiting for the answer");
+  expect(writeAnnouncement(store({ phase: "waiting" }, "text"), "idle")).toBe("The answer is arriving");
   const retry = store({ phase: "retry", seconds: 4, why: "too many requests" });
   expect(writeAnnouncement(retry, "idle")).toBe("too many requests; trying again");
   const streaming = store({ phase: "streaming" });
