@@ -234,6 +234,14 @@ def test_very_many_of_one_moment_are_all_read_in_their_order(
     ledger.close()
 
 
+def test_more_charges_than_one_statement_takes_are_entered_together_and_once(ledger: Ledger) -> None:
+    charges = [charge(nano, id=f"many-{nano}") for nano in range(120)]
+    for some in (charges[:70], charges):
+        ledger.day.settle_all([(None, each) for each in some])
+    assert [found.cost.nano for found in ledger.read_charges()] == list(range(120))
+    assert ledger.read_total() == Spend.of_all(charges)
+
+
 def test_rows_may_be_read_while_others_are_entered(ledger: Ledger) -> None:
     ledger.add(charge(1))
     for found in ledger.read_charges():

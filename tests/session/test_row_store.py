@@ -12,6 +12,7 @@ import pytest
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.money.cost import Charge, Cost
 from cnai_magic.money.ledger import Ledger
+from cnai_magic.redaction import ApiKey
 from cnai_magic.session.batches.row_store import KEY_SIZE, KeptAnswer, RowStore
 
 _KEY, _OTHER = b"a" * KEY_SIZE, b"b" * KEY_SIZE
@@ -53,3 +54,24 @@ def test_what_another_batch_kept_while_the_file_was_closed_is_read(ledger: Ledge
         store.close()
         _keep(other, _KEY)
         assert store.read_new([_KEY]) == {_KEY: _ANSWER}
+
+
+def test_many_answers_are_kept_together_and_the_key_in_one_of_them_is_hidden(ledger: Ledger) -> None:
+    ApiKey("sk-kept0123456789")
+    answers = {
+        number.to_bytes(KEY_SIZE, "big"): KeptAnswer(
+            f"the {number}th, 世界", Usage(number + 1, 1), Cost(number)
+        )
+        for number in range(120)
+    }
+    last = answers[max(answers)] = KeptAnswer("it is sk-kept0123456789", Usage(5, 1), Cost(None, True), "why")
+    asked = datetime.now(timezone.utc)
+    with _open(ledger) as store:
+        assert store.keep(
+            [
+                (key, each, [Charge("m", "", each.usage, each.cost, asked, id=key.hex())])
+                for key, each in answers.items()
+            ]
+        )
+        kept = store.read(list(answers))
+    assert kept == answers | {max(answers): last._replace(text="it is sk-…")}
