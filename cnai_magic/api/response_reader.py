@@ -16,20 +16,21 @@ __all__ = ["Response", "ResponseReader"]
 _LONGEST_HEAD = 64 * 1024
 _LONGEST_BODY = 64 * 1024 * 1024
 _MOST_INTERIM = 100
-_STATUS_LINE = rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?\r?\n"
-_HEAD = re.compile(_STATUS_LINE + rb"((?:[^\s:]+:[^\n]*\n)*)\r?\n")
+# The headers begin with the line end before them: what begins with one letter is found sooner.
+_STATUS_LINE = rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?\r?"
+_HEAD = re.compile(_STATUS_LINE + rb"(\n(?:[^\s:]+:[^\n]*\n)*)\r?\n")
 # One with a line that is folded, or is no header.
-_ODD_HEAD = re.compile(_STATUS_LINE + rb"((?:(?!\r?\n)[^\n]*\n)*)\r?\n")
-_FIELD = re.compile(r"^([^\s:]+):([^\n]*)\n", re.MULTILINE)
+_ODD_HEAD = re.compile(_STATUS_LINE + rb"(\n(?:(?!\r?\n)[^\n]*\n)*)\r?\n")
+_FIELD = re.compile(r"\n([^\s:]+):([^\n]*)")
 # What says where a body ends, in a head that is in lower case.
-_FRAMING = re.compile(r"^(content-length|transfer-encoding|connection):([^\n]*)", re.MULTILINE)
+_FRAMING = re.compile(r"\n(content-length|transfer-encoding|connection):([^\n]*)")
 # What a server sends so that nobody hangs up: blank lines, and comments between events.
 _NOISE = re.compile(rb"(?:[ \t]*(?::[^\r\n]*)?[\r\n])*[ \t]*(?::[^\r\n]*)?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 
 
 class Response(NamedTuple):
-    """A response as it came: `head` are the lines of its headers.
+    """A response as it came: `head` are the lines of its headers, and a line end before them.
 
     `body` is still encoded as its headers say. `cut`: the connection ended before the body did. `framed`: its
     end is where the head says, and not just where the connection ended.
