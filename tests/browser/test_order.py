@@ -126,8 +126,13 @@ def test_requests_carry_the_order_of_cells_whatever_is_done_to_them(
     notebook.run(3)
     check(notebook, 3, cleared=[2])
     # So is one below a cell that failed: it is not run, and what it showed is gone.
-    notebook.write(2, "1 / 0")
+    notebook.write(2, "input(); 1 / 0")
     notebook.run_all()
+    # It fails when those below wait: a kernel runs what it is sent after that.
+    prompts = notebook.page.locator(".jp-Notebook-cell .jp-InputPrompt")
+    for index in (3, 4, 5, 6):
+        expect(prompts.nth(index)).to_have_text("[*]:")
+    notebook.page.locator("input.jp-Stdin-input").press("Enter")
     expect(notebook.outputs(2)).to_contain_text("ZeroDivisionError")
     expect(notebook.outputs(6)).to_have_text("")
     notebook.until_idle()
