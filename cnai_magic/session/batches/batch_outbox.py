@@ -84,11 +84,12 @@ class Outbox:
         settled, self._settled = self._settled, {}
         for lookup, settlements in settled.items():
             self._spending.settle_all(settlements, None if lookup.done else lookup, kept=kept)
+        opened, self._opened = self._opened, []
+        RequestCharges.note_posts(opened)
+        # One that was cancelled while its note waited is among both.
         free, self._free = self._free, []
         if free:
             self._spending.pending.forget(free)
-        opened, self._opened = self._opened, []
-        RequestCharges.note_posts(opened)
         sends, self._sends = self._sends, []
         for send in sends:
             send()
