@@ -69,6 +69,8 @@ class Comparison(Sequence[ComparedAnswer]):
         """Is called when `retry` has asked again."""
         self.display_id = ""
         """The name of the output that shows it, "" for none."""
+        self.is_shown: Callable[[], bool] | None = None
+        """Tells whether its cell shows it still: what the notebook does not show is not in a conversation."""
 
     @overload
     def __getitem__(self, index: int) -> ComparedAnswer: ...
@@ -238,6 +240,11 @@ class Comparison(Sequence[ComparedAnswer]):
         """Whether one of them is in a conversation: kept, and not taken out of it again."""
         return self._find_kept() is not None
 
+    @property
+    def can_keep(self) -> bool:
+        """Whether one of them can join the conversation, as far as its cell shows them."""
+        return self.is_shown is None or self.is_shown()
+
     def _find_kept(self) -> Turn | None:
         """Return the turn of which they are attempts now, None where it is in no conversation."""
         if self.kept_in is None:
@@ -268,7 +275,7 @@ class Comparison(Sequence[ComparedAnswer]):
             )
         if found[0].failed or not found[0].text:
             raise InputError("an empty answer cannot be kept", next_step="keep another one")
-        if self._keep is None:
+        if self._keep is None or not self.can_keep:
             raise InputError(
                 "what asked for these answers is not there any more",
                 why="so none of them can be kept",
@@ -308,7 +315,9 @@ class Comparison(Sequence[ComparedAnswer]):
 
     def __getstate__(self) -> dict[str, object]:
         # What asks, keeps and shows is of one process.
-        hooks = dict.fromkeys(("_keep", "_judge", "_retry", "_check", "when_kept", "when_asked", "kept_in"))
+        hooks = dict.fromkeys(
+            ("_keep", "_judge", "_retry", "_check", "when_kept", "when_asked", "is_shown", "kept_in")
+        )
         return {**self.__dict__, **hooks, "door": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:

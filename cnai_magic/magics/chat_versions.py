@@ -29,7 +29,7 @@ def show_versions(command: Command, arguments: Namespace) -> object:
     compared = command.session.comparisons.undecided
     if compared is not None and compared.replies and arguments.number is None:
         if arguments.keep is None:
-            return ShownComparison(compared, KEEP_HINT)
+            return ShownComparison(compared, KEEP_HINT if compared.can_keep else "")
         # From here on they are attempts of a turn.
         return _record_kept(command, *compared.choose(arguments.keep))
     if not conversation.turns:

@@ -57,12 +57,22 @@ class Cells:
         self._replies: dict[str, Reply] = {}
         # The IDs of the answers that the outputs of a cell hold, by cell.
         self._held: dict[str, set[str]] = {}
+        # The run that began last.
+        self._running: CellRun | None = None
         # What the last run of a cell has shown, by cell.
         self._shown: dict[str, Sequence[CellOutput]] = {}
 
     def get_shown(self, cell: str) -> Sequence[CellOutput]:
         """Return what the last run of a cell has shown of answers and commands."""
         return self._shown.get(cell, ())
+
+    def shows(self, cell: str | None, display_id: str) -> bool:
+        """Tell whether a cell shows an output still; one that has not run here shows what it did."""
+        if cell is None:
+            return True
+        running = self._running
+        shown = running.outputs if running and running.cell == cell else self._shown.get(cell)
+        return shown is None or any(each.display_id == display_id for each in shown)
 
     def change(self, cell: str | None, *, until_stated: bool = False) -> None:
         """Note that a cell runs a command that changes conversations.
@@ -76,6 +86,7 @@ class Cells:
         """Note that a cell runs, unless that is known: it may be said before each question and command."""
         if not run.has_begun:
             run.has_begun = True
+            self._running = run
             if run.cell is not None:
                 begin_run(self._conversations, run.cell)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .recorder import Recorder
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..notebook.comparison_record import SavedComparison
     from .batches.compare import AskJudge, Ways
     from .batches.replayed_comparison import SavedAnswers
+    from .cells import Cells
     from .question import Options, Question
 
 __all__ = ["Comparisons"]
@@ -25,9 +27,10 @@ __all__ = ["Comparisons"]
 class Comparisons:
     """Finds comparisons by their IDs; `latest` is that of the latest question, None for another question."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, cells: Cells) -> None:
         self.latest: Comparison | None = None
         self._recorder = recorder
+        self._cells = cells
         self._by_id: dict[str, Comparison] = {}
 
     def add(self, comparison: Comparison) -> None:
@@ -35,6 +38,11 @@ class Comparisons:
         self.latest = comparison
         if comparison.turn is not None:
             self._by_id[comparison.turn.id] = comparison
+        comparison.is_shown = partial(self._is_shown, comparison)
+
+    def _is_shown(self, comparison: Comparison) -> bool:
+        turn = comparison.turn
+        return turn is None or self._cells.shows(turn.position.cell, comparison.display_id)
 
     @property
     def undecided(self) -> Comparison | None:

@@ -80,7 +80,7 @@ class KernelSession:
         self.cells = Cells(self.conversations, self.spending.book, self._recorder.lock)
         self._announced: set[str] = set()
         self._json_modes = JSONModes()
-        self.comparisons = Comparisons(self._recorder)
+        self.comparisons = Comparisons(self._recorder, self.cells)
 
     # -- asking ---------------------------------------------------------------------------------
 

@@ -334,3 +334,16 @@ def test_what_was_kept_survives_a_restart_where_its_cell_still_has_the_table(
     assert kernel.value("[turn.reply.prompt for turn in session.conversations.in_use.turns]") == [
         "What is 3+3?"
     ]
+
+
+def test_what_its_cell_does_not_show_any_more_is_not_kept(kernel: Kernel) -> None:
+    kernel.run("%%cnai --times 2 -o both\nWhat is 2+2?", "a")
+    assert "--keep NUMBER" in kernel.run("%cnai_chat versions", "b").shown
+    kernel.run("1 + 1", "a")
+    assert "--keep NUMBER" not in kernel.run("%cnai_chat versions", "b").shown
+    for source in ("%cnai_chat versions --keep 1", "both.keep(1)"):
+        assert "is not there any more" in "\n".join(kernel.run(source, "b").error)
+    assert kernel.value("len(session.conversations.in_use.turns)") == 0
+    # Where a run asks them and keeps one, its cell shows them.
+    kernel.run("both = %cnai --times 2 What is 2+2?\nboth.keep(1)", "a")
+    assert kernel.value("len(session.conversations.in_use.turns)") == 1
