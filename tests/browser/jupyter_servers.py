@@ -39,13 +39,14 @@ _QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", 
 # Each page would ask whether the application is to be built anew, which starts node twice. What is disabled
 # has nothing to do with answers, and asks the server for much: the kinds that nbconvert exports to, the
 # documents opened lately one by one, language servers, news, and an icon at each run of a cell; or is drawn
-# each time that a notebook is closed: the launcher.
+# for nobody: the launcher each time that a notebook is closed, and what moves while the page is loaded.
 _PAGE_CONFIG = {
     "buildAvailable": False,
     "buildCheck": False,
     "disabledExtensions": {
         "@jupyterlab/application-extension:faviconbusy": True,
         "@jupyterlab/apputils-extension:announcements": True,
+        "@jupyterlab/apputils-extension:splash": True,
         "@jupyterlab/docmanager-extension:recents": True,
         "@jupyterlab/launcher-extension": True,
         "@jupyterlab/lsp-extension": True,
