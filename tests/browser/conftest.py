@@ -42,6 +42,8 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Optimised code does not pay in pages that live for seconds: it is a quarter of what a load of one costs.
+    "--js-flags=--disable-optimizing-compilers",
 )
 
 
