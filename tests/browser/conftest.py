@@ -92,11 +92,13 @@ class FreePages:
                 return pages.pop()
         return self._context.new_page()
 
-    def give_back(self, page: Page, app: str) -> None:
-        """Keep a page for others: with the application that runs in it, or "" where none is to run on."""
-        if not app:
-            page.goto("about:blank")
-        self._pages[app].append(page)
+    def give_back(self, notebook: NotebookPage, *, runs_on: bool = True) -> None:
+        """Keep the page of a notebook that is closed; the application runs on in it if it can and may."""
+        if notebook.clear() and runs_on:
+            self._pages[notebook.server.app].append(notebook.page)
+        else:
+            notebook.page.goto("about:blank")
+            self._pages[""].append(notebook.page)
 
 
 @pytest.fixture(scope="package")
@@ -160,7 +162,7 @@ def open_notebook(
 
     yield opens
     for each in opened:
-        free_pages.give_back(each.page, each.server.app if each.clear() and each in used_again else "")
+        free_pages.give_back(each, runs_on=each in used_again)
         # Each page lists the folder.
         (each.server.folder / each.name).unlink()
     for each in opened:

@@ -60,7 +60,7 @@ def test_answers_that_come_during_a_reload_land_in_their_cells(
     assert len(upstream.requests) == 2, "nothing is asked again"
     # Another page that was open all the time leaves it to this one.
     expect(other.outputs(1)).to_have_text("")
-    other.page.close()
+    free_pages.give_back(other)
 
 
 def test_the_kernel_is_asked_for_what_came_while_no_page_was_open(
