@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -20,7 +21,9 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from cnai_magic.magics.extension import CnaiMagics
+from cnai_magic.magics.extension import CnaiMagics, _loaded
+from cnai_magic.magics.page import answer_page
+from cnai_magic.notebook.page_facts import PAGE_TYPE
 from cnai_magic.notebook.read_record import may_be_sent
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
@@ -65,19 +68,25 @@ def _write_lines(cell: str) -> str:
 
 
 class _Publisher(DisplayPublisher):
-    """Puts what is displayed below the cell that runs, or in place of the output of its display ID."""
+    """Puts what is displayed below the cell that runs, or in place of the output of its display ID.
+
+    `updates` are all that came in place of others.
+    """
 
     notebook: EditedNotebook
+    updates: list[dict[str, Any]]
 
     def publish(  # type: ignore[override]
         self, data: Any, metadata: Any = None, *, transient: Any = None, update: bool = False, **_: Any
     ) -> None:
         outputs, name = self.notebook.running.outputs, (transient or {}).get("display_id", "")
+        shown = {"output_type": "display_data", "data": data, "metadata": metadata or {}}
+        shown = json.loads(json.dumps(shown))
         if update:
             cells = self.notebook.every_cell
             outputs = next((each.outputs for each in cells if name in each.outputs), {})
-        shown = {"output_type": "display_data", "data": data, "metadata": metadata or {}}
-        outputs[name or str(len(outputs))] = json.loads(json.dumps(shown))
+            self.updates.append(shown)
+        outputs[name or str(len(outputs))] = shown
 
 
 class EditedNotebook:
@@ -95,8 +104,8 @@ class EditedNotebook:
         self.undone: list[list[Cell]] = []
         self._count = 0
         self.shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
-        self.shell.display_pub = _Publisher()
-        self.shell.display_pub.notebook = self
+        self._publisher = self.shell.display_pub = _Publisher()
+        self._publisher.notebook, self._publisher.updates = self, []
         self._magics: CnaiMagics | None = None
         self._begin()
 
@@ -117,6 +126,8 @@ class EditedNotebook:
         self._magics = CnaiMagics(self.shell, settings)
         self._magics.session.use_key(ApiKey(KEY))
         self.shell.register_magics(self._magics)
+        self.shell.configurables.append(settings)
+        _loaded[self.shell] = self._magics
         self.shell.events.register("post_run_cell", self._magics.end_of_cell)
 
     def close(self) -> None:
@@ -150,7 +161,9 @@ class EditedNotebook:
             records = [each.get("metadata", {}).get("cnai", {}) for each in cell.outputs.values()]
             records = [each for each in records if may_be_sent(each)]
             others = (each for each in records if _find_own(each) != cell.id)
-            copied = [each.get("id") or each["time"] for each in others]
+            copied = []
+            for each in others:
+                copied += [each.get("id") or each["time"], each.get("kept", {}).get("time")]
             if records:
                 recorded.append([index, *copied] if copied else index)
         return {
@@ -180,6 +193,30 @@ class EditedNotebook:
             error = {"output_type": "error", "ename": "CnaiError", "evalue": "", "traceback": []}
             cell.outputs["error"] = error
         result.raise_error()
+
+    def press(self, cell: Cell | None, **request: object) -> None:
+        """Press a button of the extension, in a cell or beside the notebook.
+
+        The outputs follow as `shown_again.ts` has it: what the kernel shows again may be of another kernel,
+        and takes the place of that of its turn, or of the comparison of which an answer is kept.
+        """
+        request |= {} if cell is None else {"cell": cell.id}
+        self.shell.parent_header = {"header": {"msg_id": object()}, "metadata": {"cnai": self._order}}
+        self._publisher.updates.clear()
+        said = answer_page(b64encode(json.dumps(request).encode()).decode())._repr_mimebundle_()
+        assert said["application/json"]["loaded"]
+        for update in self._publisher.updates:
+            own, turn = update["metadata"]["cnai"].get("cell"), _read_facts(update).get("turn_id")
+            shown = next((each for each in self.cells if each.id == own), cell)
+            for name, output in shown.outputs.items() if shown is not None else ():
+                facts = _read_facts(output)
+                if facts.get("turn_id", "") == turn or facts.get("compared", "") == request.get("compared"):
+                    shown.outputs[name] = update
+
+    def list_facts(self, name: str) -> list[tuple[Cell, dict[str, Any]]]:
+        """Return what the outputs tell the page that has this name, each with its cell."""
+        found = [(cell, _read_facts(each)) for cell in self.cells for each in cell.outputs.values()]
+        return [(cell, facts) for cell, facts in found if name in facts]
 
     def save(self) -> None:
         """Save the notebook as Jupyter does: whole, in place of the former file."""
@@ -244,6 +281,11 @@ class EditedNotebook:
     def merge(self, index: int) -> None:
         """The merged cell is a new one, and has no outputs."""
         self._change([*self.cells[:index], self.new_cell(), *self.cells[index + 2 :]])
+
+
+def _read_facts(output: Mapping[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = output.get("data", {}).get(PAGE_TYPE, {})
+    return facts
 
 
 def _find_own(record: Mapping[str, Any]) -> object:

@@ -144,6 +144,8 @@ def test_every_translation_is_of_a_text_that_the_code_has() -> None:
     # What is said of a parameter stands in two files, headings of a help in argparse.
     together += [[_PACKAGE / "api" / "parameters.py", _PACKAGE / "magics" / "arguments.py"]]
     together += [[Path(argparse.__file__)]]
+    # What is left out of a notebook is named where it is read.
+    together += [[_PACKAGE / "notebook" / "saved_outputs.py", _PACKAGE / "notebook" / "left_out.py"]]
     texts = ["\n".join(text for path in each for text in _list_texts(path)) for each in together]
     texts.append((_PACKAGE / "money" / "prices.toml").read_text(encoding="utf-8"))
     said = [set(_WORD.findall(text)) for text in texts]

@@ -9,7 +9,20 @@ from .attempt import Turn
 from .conversation import KernelConversation
 from .conversations import Conversations
 
-__all__ = ["begin_anew"]
+__all__ = ["begin_anew", "is_told_elsewhere", "put_back"]
+
+
+def is_told_elsewhere(conversations: Conversations, cell: str) -> bool:
+    """Tell whether outputs of other cells say what a cell that asks anew has asked in other conversations."""
+    others = (each for each in conversations if each is not conversations.in_use)
+    return conversations.find_deleted_run(cell) is not None or any(each.find_turns(cell) for each in others)
+
+
+def put_back(conversations: Conversations, cell: str) -> None:
+    """Let the turns be sent that a command of a cell took out, which does not stand there any more."""
+    for turn in (turn for each in conversations for turn in each.every_turn):
+        if turn.taken_out_by is not None and turn.taken_out_by.cell == cell:
+            turn.taken_out_by = None
 
 
 def begin_anew(conversations: Conversations, cell: str) -> None:

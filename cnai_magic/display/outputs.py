@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from IPython.display import display
@@ -9,6 +10,7 @@ from IPython.display import display
 from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
 from ..notebook.cell_history import Kept
+from ..notebook.read_record import name_record
 from ..notebook.record import WRITTEN, build_bundle, build_metadata
 from ..notebook.written_outputs import WrittenOutput
 from ..session.kernel_session import KernelSession
@@ -30,12 +32,19 @@ def change_output(session: KernelSession, shown: object) -> None:
         show_in_force(session, *shown.changed)
 
 
-def show_in_force(session: KernelSession, display_id: str, attempt: Attempt, conversation: str) -> None:
-    """Bring an attempt into the output of its cell, with what the cell did before."""
-    kept = session.cells.find_kept_beside(attempt)
-    output = CellOutput(display_id, attempt)
+def show_in_force(
+    session: KernelSession, display_id: str, attempt: Attempt, conversation: str, former: str = ""
+) -> None:
+    """Bring an attempt into the output of its cell, with what the cell did before.
+
+    What stood in a copy is of the cell of the copy from now on. `former` names the output in the notebook
+    whose place it takes, where neither `display_id` nor its turn does.
+    """
+    cells = session.cells
+    kept, cell = cells.find_kept_beside(attempt), cells.find_cell(attempt)
+    output = CellOutput(display_id, replace(attempt, cell=cell))
     about = _update(output, session, kept, conversation)
-    session.cells.written.change(session.cells.find_cell(attempt), _write(output, about))
+    cells.written.change(cell, _write(output, about), cells.documents.document, former)
 
 
 def show_as_now(session: KernelSession, output: CellOutput, cell: str | None) -> None:
@@ -75,13 +84,14 @@ def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOu
     shown = output.shown
     if isinstance(shown, Attempt):
         # All are read whenever a cell is deleted, cleared or back: so this one is not written to be read.
-        record = {"cell": shown.cell} if about is None else about["cnai"]
+        record = {"id": shown.id, "cell": shown.cell} if about is None else about["cnai"]
         saved = {"metadata": {"cnai": {**record, WRITTEN: shown}}}
-        return WrittenOutput(output.display_id, shown.id, shown.turn_id, lambda: saved)
-    name = str((Recorded.of(shown).record or about or {}).get("cnai", {}).get("time", ""))
+        return WrittenOutput(output.display_id, name_record(record), shown.id, shown.turn_id, lambda: saved)
+    record = (about or Recorded.of(shown).record or {}).get("cnai", {})
     return WrittenOutput(
         output.display_id,
-        name,
+        name_record(record),
+        str(record.get("id", "")),
         "",
         lambda: {"metadata": Recorded.of(shown).record if about is None else about},
     )

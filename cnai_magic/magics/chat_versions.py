@@ -48,8 +48,6 @@ def show_versions(command: Command, arguments: Namespace) -> object:
 
 def show_kept(shell_session: ShellSession, conversation: KernelConversation, turn: Turn) -> None:
     """Show that Python code kept an answer, with the record that the command leaves."""
-    shell_session.identify_cell()
-    shell_session.arrange()
     run = shell_session.cell.run
     command = Command(shell_session.session, shell_session.file.find, run.count_command(), asked=run.asked)
     show_change(shell_session, _record_kept(command, conversation, turn))

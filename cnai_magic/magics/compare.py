@@ -88,11 +88,19 @@ def _hand_over(
     shown = ShownComparison(comparison, KEEP_HINT, again)
     view.end(shown)
     comparison.when_kept, comparison.door = partial(show_kept, shell_session), CELL
+    comparison.is_shown = partial(_find_out_whether_shown, shell_session, comparison)
     comparison.display_id = view.display_id
     comparison.when_asked = partial(_show_again, shell_session, comparison, shown)
     shell_session.cell.run.show(view.display_id, shown)
     if left := shown.unsaved:
         say(f"Too long to be saved with the notebook, and lost by a restart: {left} of them.")
+
+
+def _find_out_whether_shown(shell_session: ShellSession, comparison: Comparison) -> bool:
+    """Tell whether the document shows a comparison, as it is where the cell runs that wants to keep one."""
+    shell_session.identify_cell()
+    shell_session.arrange()
+    return shell_session.session.comparisons.shows(comparison)
 
 
 def _show_again(shell_session: ShellSession, comparison: Comparison, shown: ShownComparison) -> None:

@@ -52,7 +52,8 @@ def _keep_compared(shell_session: ShellSession, request: Mapping[str, Any]) -> N
     compared, number = _find_compared(shell_session, request), read_number(request, "number")
     if number is None:
         raise InputError("the page names no number")
-    _show_again(shell_session, *compared.choose(number))
+    former = compared.turn.id if compared.turn is not None else ""
+    _show_again(shell_session, *compared.choose(number), former)
 
 
 def _retry_compared(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
@@ -88,8 +89,10 @@ def _use_model(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
 def _use(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
     """Go on in another conversation."""
     conversations = shell_session.session.conversations
-    used = conversations.use(find_conversation(conversations, request).name)
-    _show_last_again(shell_session, used)
+    chosen = find_conversation(conversations, request)
+    shown = _find_shown(shell_session, chosen)
+    conversations.use(chosen.name)
+    _show_again(shell_session, *shown)
 
 
 def _fork(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
@@ -97,14 +100,14 @@ def _fork(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
     conversations = shell_session.session.conversations
     origin = find_conversation(conversations, request)
     name, at = read_name(request, "name"), read_number(request, "at")
-    before = conversations.current
+    before, shown = conversations.current, _find_shown(shell_session, origin)
     conversations.use(origin.name)
     try:
         conversations.fork(name, at)
     except InputError:
         conversations.use(before)
         raise
-    _show_last_again(shell_session, origin)
+    _show_again(shell_session, *shown)
 
 
 def _export(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
@@ -122,24 +125,33 @@ def _export(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
     export(command, Namespace(path=str(path), force=False))
 
 
-def _show_again(shell_session: ShellSession, conversation: KernelConversation, turn: Turn) -> None:
+def _show_again(
+    shell_session: ShellSession, conversation: KernelConversation, turn: Turn, former: str = ""
+) -> None:
     """Show what is in force of a turn in the output of its cell, with the state of all conversations.
 
-    Where the output is not of this kernel, the page finds it by its turn.
+    Where the output is not of this kernel, the page finds it by its turn, or by `former`, the name of the
+    comparison whose answer it is.
     """
     session = shell_session.session
     session.cells.change(turn.position.cell)
     shown = turn.shown(session.settings.save_attempts)
-    show_in_force(session, turn.display_id or uuid4().hex, shown, conversation.name)
+    show_in_force(session, turn.display_id or uuid4().hex, shown, conversation.name, former)
 
 
-def _show_last_again(shell_session: ShellSession, conversation: KernelConversation) -> None:
-    """Show the last answer of a conversation again; where it has none, that of any other."""
-    for each in (conversation, *shell_session.session.conversations):
-        in_cells = [turn for turn in each.turns if turn.cell is not None]
-        if in_cells:
-            _show_again(shell_session, each, in_cells[-1])
-            break
+def _find_shown(
+    shell_session: ShellSession, conversation: KernelConversation
+) -> tuple[KernelConversation, Turn]:
+    """Return the last turn whose answer the notebook shows, of a conversation if it has one, or of any."""
+    session = shell_session.session
+    for each in (conversation, *session.conversations):
+        shown = next(filter(session.cells.shows_turn, reversed(each.turns)), None)
+        if shown is not None:
+            return each, shown
+    raise InputError(
+        "the notebook shows no answer yet that could keep this",
+        next_step="ask a question first, or do it in a cell with %cnai_chat",
+    )
 
 
 ACTIONS: dict[str, Callable[[ShellSession, Mapping[str, Any]], None]] = {

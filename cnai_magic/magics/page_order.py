@@ -60,11 +60,16 @@ def _read_indices(indices: object, cells: list[str]) -> set[str]:
 
 
 def _read_recorded(recorded: object, cells: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the cells that show records: each is given as its index, or as that and names."""
+    """Yield the cells that show records: each is given as its index, or as that and the names of copies.
+
+    These have two parts each, of which the second may be missing; see `name_record`.
+    """
     for each in recorded if isinstance(recorded, list) else ():
-        index, *names = each if isinstance(each, list) and each else [each]
+        index, *parts = each if isinstance(each, list) and each else [each]
         if type(index) is int and 0 <= index < len(cells):
-            yield cells[index], [name for name in names if isinstance(name, str)]
+            texts = [part if isinstance(part, str) else "" for part in parts]
+            names = zip(texts[::2], texts[1::2], strict=False)
+            yield cells[index], [name + written for name, written in names]
 
 
 def _may_be_path(path: str) -> bool:

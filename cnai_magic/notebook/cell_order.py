@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 from .files import read_bytes
@@ -21,7 +21,8 @@ _CELLS, _END, _CODE = b'\n "cells": [\n', b"\n ]", b'\n   "cell_type": "code"'
 _ID = re.compile(rb',\n   "execution_count": (?:null|\d{1,9}),\n   "id": "([a-zA-Z0-9_-]{1,64})"')
 _OUTPUTS = b'\n   "outputs": ['
 _RECORD, _END_OF_RECORD = b'\n      "cnai": {', b"\n      }"
-# Of a record, and which cell is its own of what it keeps beside it.
+_KEPT, _END_OF_KEPT = '\n       "kept": {', "\n       }"
+# Of a record, or one deeper of what it keeps.
 _FIELD = re.compile(r'\n {7}( ?)"(cell|event|id|time|turn)": (?:"([^"\\\n]{0,200})"|([1-9]))')
 
 
@@ -90,14 +91,25 @@ def _find_copied(data: bytes, cell: str, begin: int, end: int) -> Sequence[str] 
     # From its end: where the last one is its own, all are, and no text of the others is looked through.
     while found != [] and (record := data.rfind(_RECORD, begin, end)) >= 0:
         after, end = data.find(_END_OF_RECORD, record, end), record
-        fields = _FIELD.findall(data[record:after].decode("utf-8", "replace"))
-        about: dict[str, str] = {}
-        for is_kept, name, text, number in fields:
-            if name == "cell" or not is_kept:
-                about.setdefault(name, text or number)
+        about = _read_fields(data[record:after].decode("utf-8", "replace"))
         shown = list_copied(SavedCell(cell, "", [{"metadata": {"cnai": about}}]))
         found = found if shown is None else [*shown, *(found or ())]
     return found
+
+
+def _read_fields(record: str) -> dict[str, Any]:
+    """Return what `list_copied` needs of a record, and of what it keeps."""
+    begin = record.find(_KEPT)
+    end = record.find(_END_OF_KEPT, begin) if begin >= 0 else begin
+    about: dict[str, Any] = {}
+    kept: dict[str, str] = {}
+    for field in _FIELD.finditer(record):
+        deeper, name, text, number = field.groups()
+        if not deeper:
+            about.setdefault(name, text or number)
+        elif begin < field.start() < end:
+            kept.setdefault(name, text or number)
+    return {**about, "kept": kept} if kept else about
 
 
 def _has_no_outputs(data: bytes, begin: int, end: int) -> bool:

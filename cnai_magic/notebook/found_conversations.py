@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..chat.attempt import Attempt
@@ -23,16 +23,16 @@ _DEEPEST = 100
 class FoundConversations:
     """Conversations by the names that they have at a moment, the one in use, and what was taken out by then.
 
-    `cells` are the IDs of the cells that are there, and show anything. `lacks_outputs` tells that a cell
+    `lacks_outputs` tells that a cell
     asks and has no answer. `notes` are lines for a person.
     """
 
-    def __init__(self, outputs: SavedOutputs, cells: Collection[str | None]) -> None:
+    def __init__(self, outputs: SavedOutputs) -> None:
         self.by_name = {"main": FoundConversation(KernelConversation("main"))}
         self.current = "main"
         self.removed = Removed()
         self.notes: list[str] = []
-        self._answers, self._cells = outputs.answers, cells
+        self._answers, self._commanding = outputs.answers, outputs.commanding
         # By when they set a message; where no output is in its own cell, the IDs have been changed.
         self._system_cells, self._moved = outputs.system_cells, outputs.moved
         self._keeps_ids = outputs.keeps_ids
@@ -140,7 +140,9 @@ class FoundConversations:
         conversation.system_messages = list(filter(None, map(self._build_message, saved.system_messages)))
         found = FoundConversation(conversation, stated=True)
         for index, place in enumerate(saved.places):
-            answer = self._answers.get(place.answer)
+            answer, shown = self._answers.get(place.answer), self._turns.get(place.turn_id)
+            if answer is None and shown is not None and shown.is_copy:
+                answer = self._answers[shown.attempt.id]
             by = self._find_command(place.taken_out_by)
             if answer is None:
                 found.lacking += not (place.detached or by is not None)
@@ -154,14 +156,14 @@ class FoundConversations:
     def _find_command(self, by: CellPosition | None) -> CellPosition | None:
         """Return where a command stands, whose cell may have another ID now; None where it is not there."""
         cell = None if by is None else self._moved.get(by.cell or "", by.cell)
-        return replace(by, cell=cell) if by is not None and cell in self._cells else None
+        return replace(by, cell=cell) if by is not None and cell in self._commanding else None
 
     def _build_message(self, saved: SavedMessage) -> SystemMessage | None:
         """Return a system message in the cell of its command, None where that is not in the notebook."""
         position, cell = saved.position, saved.position.cell
-        if cell not in self._cells and (cell is None or not self._keeps_ids):
+        if cell not in self._commanding and (cell is None or not self._keeps_ids):
             cell = self._system_cells.get(saved.set_at, cell)
-        if cell is not None and cell not in self._cells:
+        if cell is not None and cell not in self._commanding:
             return None
         return SystemMessage(
             replace(position, cell=cell), saved.text, saved.first_run, saved.set_at, saved.first_question

@@ -41,6 +41,7 @@ __all__ = [
     "Event",
     "KeptTurn",
     "may_be_sent",
+    "name_record",
     "read_answer",
     "read_attempt",
     "read_charged",
@@ -97,6 +98,13 @@ class KeptTurn(NamedTuple):
     attempt: Attempt
     conversation: str
     detached: bool
+
+
+def name_record(about: Mapping[str, Any]) -> str:
+    """Return what names a record among all: the answer or the time, and when what it keeps was written."""
+    kept = about.get("kept")
+    written = kept.get("time", "") if isinstance(kept, Mapping) else ""
+    return f"{about.get('id') or about.get('time')}{written}"
 
 
 def may_be_sent(about: Mapping[str, Any]) -> bool:

@@ -68,7 +68,7 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
     identifiers = dict.fromkeys(each.id for each in cells if each.id is not None)
     places = {cell: place for place, cell in enumerate(identifiers, 1)}
     document = Document(places, source="file")
-    found = FoundConversations(outputs, {each.id for each in cells if each.has_output})
+    found = FoundConversations(outputs)
     for _, _, step in sorted(_steps(outputs, found), key=lambda each: each[:2]):
         step()
     found.link_forks()

@@ -6,7 +6,6 @@ What is not sound is left out and noted.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,10 +18,12 @@ from ..chat.rating import Rating, choose_latest
 from ..errors import InputError
 from ..money.cost import Charge
 from .comparison_record import COMPARED, SavedComparison, read_comparison
+from .left_out import LeftOut
 from .read_record import (
     Event,
     KeptTurn,
     may_be_sent,
+    name_record,
     read_answer,
     read_event,
     read_kept,
@@ -48,7 +49,6 @@ __all__ = [
     "read_rows",
 ]
 
-_MOST_CELLS = 5
 _ASKS = re.compile(r"%cnai(?!_)")
 
 
@@ -67,7 +67,10 @@ class SavedCell(NamedTuple):
 
 
 class SavedTurn(NamedTuple):
-    """A turn of a conversation that had this name at the moment `known`, when an output was written."""
+    """A turn of a conversation that had this name at the moment `known`, when an output was written.
+
+    `is_copy` tells that a copy shows it: what its own cell did after it was copied is not there.
+    """
 
     conversation: str
     attempt: Attempt
@@ -75,6 +78,7 @@ class SavedTurn(NamedTuple):
     known: datetime
     document_index: int
     detached: bool
+    is_copy: bool = False
 
     @property
     def latest(self) -> datetime:
@@ -111,7 +115,7 @@ def list_copied(cell: SavedCell) -> list[str] | None:
     """Return the names of the records in a cell that are of another one; None where it has none at all."""
     records = [about for about, _ in _find_records(cell) if may_be_sent(about)]
     copied = (about for about in records if _is_of_another(find_own_cell(about), cell.id))
-    return [str(about.get("id") or about.get("time")) for about in copied] if records else None
+    return [name_record(about) for about in copied] if records else None
 
 
 def read_answers_below(cells: Sequence[SavedCell], identifier: str | None) -> list[Attempt]:
@@ -152,6 +156,7 @@ class SavedOutputs:
     no state of their cell tells of, each once. `comparisons` are answers of which none was kept by then.
     `system_cells` are the cells of commands that set system messages, by when they did, `changing` those
     whose outputs tell of more than their own turns. Of all ratings of an answer the latest counts.
+    `commanding` are the cells that show a command of their own, or the state that it left.
     `keeps_ids` tells that an output is in its own cell, else `moved` are the cells by the IDs that they had;
     `lacks_outputs` that a cell asks and has no answer.
 
@@ -166,14 +171,14 @@ class SavedOutputs:
         self.changes: dict[Event, SavedChange] = {}
         self.states: list[SavedState] = []
         self.changing: set[str] = set()
+        self.commanding: set[str | None] = set()
         self.comparisons: list[SavedComparison] = []
         self.system_cells: dict[datetime, str] = {}
         self.moved: dict[str, str] = {}
         self._ratings: dict[str, Rating | None] = {}
         # Turns that the outputs of commands hold, and when; their own cells may show what they did before.
         self._kept: list[tuple[datetime, KeptTurn]] = []
-        # What was left out, in words with a place for how many, and why; each time, the number of its cell.
-        self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._left_out = LeftOut()
         used: set[str] = set()
         self._charged_ids: set[str] = set()
         self.keeps_ids = any(map(_holds_own_output, cells))
@@ -188,7 +193,7 @@ class SavedOutputs:
                 try:
                     self._read(about, data, identifier, cell.number)
                 except InputError as error:
-                    self._left_out["{} output", error.what].append(cell.number)
+                    self._left_out.add("{} output", error.what, cell.number)
             times = [each.time for each in self.states[states:]]
             for event in list(self.changes)[changes:] if times else ():
                 if event.time <= max(times):
@@ -200,10 +205,7 @@ class SavedOutputs:
     @property
     def notes(self) -> Iterator[str]:
         """A line for each kind of what was left out: how many, in which cells, and why."""
-        for (what, why), numbers in self._left_out.items():
-            because = ", because" if len(numbers) == 1 else ", each because"
-            many = f"{what.format(len(numbers))}{'s' * (len(numbers) > 1)}"
-            yield f"left out: {many}{_name_cells(numbers)}{because} {why}"
+        return self._left_out.describe()
 
     def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int) -> None:
         """Read one output: the change or the answer, and what it keeps of what its cell did before."""
@@ -225,11 +227,13 @@ class SavedOutputs:
                 for name, rating in self.states[-1].ratings.items():
                     self._rate(name, rating)
             except InputError as error:
-                self._left_out["what {} output tells of all conversations", error.what].append(number)
+                self._left_out.add("what {} output tells of all conversations", error.what, number)
         if cell is not None and not self.keeps_ids:
             self.moved.setdefault(own, cell)
         if cell is not None and (state is not None or changes or "event" in about or about.get("began")):
             self.changing.add(cell)
+        if state is not None or ("event" in about and may_be_sent(about)):
+            self.commanding.add(cell)
         if about.get("event") == COMPARED:
             self._compare(about, cell)
         elif "event" in about:
@@ -250,7 +254,7 @@ class SavedOutputs:
                     continue
                 self._save(cell, known, turn)
             except InputError as error:
-                self._left_out["{} earlier answer", error.what].append(number)
+                self._left_out.add("{} earlier answer", error.what, number)
 
     def _stand_in(
         self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int
@@ -261,7 +265,8 @@ class SavedOutputs:
             raise InputError("it is a copy of another one")
         others = tuple(replace(each, began=False) for each in answer.others)
         answer = replace(answer, began=False, others=others)
-        self._save(cell, None, KeptTurn(answer, read_standing(about, answer), detached=False))
+        kept = KeptTurn(answer, read_standing(about, answer), detached=False)
+        self._save(cell, None, kept, is_copy=True)
 
     def _charge_copy(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> None:
         """Charge for the answers in the output of a cell that was copied."""
@@ -317,10 +322,12 @@ class SavedOutputs:
             if "others" not in about:
                 raise
             answer = read_answer({**about, "others": []}, data)
-            self._left_out["the other attempts of {} answer", error.what].append(number)
+            self._left_out.add("the other attempts of {} answer", error.what, number)
             return answer
 
-    def _save(self, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
+    def _save(
+        self, cell: str | None, known: datetime | None, turn: KeptTurn, *, is_copy: bool = False
+    ) -> None:
         """Add an answer and the other attempts of its turn, and a charge for each that is new."""
         name, every = turn.conversation, list_all_attempts(turn.attempt)
         if not all(map(Conversations.is_name, (name, *(each.conversation for each in every)))):
@@ -332,7 +339,8 @@ class SavedOutputs:
         self._charge(every)
         latest = max(each.reply.started for each in every)
         moment = latest if known is None else max(known, latest)
-        self.turns.append(SavedTurn(name, turn.attempt, cell, moment, len(self.turns), turn.detached))
+        index, attempt = len(self.turns), turn.attempt
+        self.turns.append(SavedTurn(name, attempt, cell, moment, index, turn.detached, is_copy))
 
     def _rate(self, answer: str, rating: Rating | None) -> None:
         if rating is not None:
@@ -352,15 +360,6 @@ class SavedOutputs:
 def list_all_attempts(attempt: Attempt) -> tuple[Attempt, ...]:
     """Return the other attempts of a turn, and the one that its output shows."""
     return (*attempt.others, attempt)
-
-
-def _name_cells(numbers: list[int]) -> str:
-    """Name the cells of these numbers, where they are known: the first few."""
-    known = [str(number) for number in dict.fromkeys(numbers) if number]
-    if not known:
-        return ""
-    more = ", …" if len(known) > _MOST_CELLS else ""
-    return f" in cell{'s' * (len(known) > 1)} {', '.join(known[:_MOST_CELLS])}{more}"
 
 
 def _holds_own_output(cell: SavedCell) -> bool:

@@ -6,16 +6,22 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..chat.order import Document
+from .read_record import name_record
 from .saved_outputs import SavedCell, find_own_cell
 
 __all__ = ["WrittenOutput", "WrittenOutputs"]
 
 
 class WrittenOutput(NamedTuple):
-    """An output of a cell: what names it here, and what names it in the file; its turn; what builds it."""
+    """An output of a cell: what names it here and in the file, the answer and the turn; what builds it.
+
+    The name tells what it keeps too: a copy of it may be from before that changed. `answer` is the ID of the
+    answer that it shows, or of compared ones.
+    """
 
     display_id: str
     name: str
+    answer: str
     turn_id: str
     build: Callable[[], Mapping[str, Any]]
 
@@ -38,18 +44,30 @@ class WrittenOutputs:
     def _note_names(self, cell: str, outputs: Iterable[WrittenOutput]) -> None:
         self.named.update((each.name, (cell, each)) for each in outputs if each.name)
 
+    def holds(self, cell: str, answer: str, document: Document) -> bool:
+        """Tell whether an output of a cell, or its copies in a document, shows the answer of this ID."""
+        return any(each.answer == answer for each in self._find(cell, document))
+
+    def _find(self, cell: str, document: Document) -> list[WrittenOutput]:
+        return self._cells.get(cell) or [*self.list_copies(document).get(cell, ())]
+
     def forget(self, cell: str) -> None:
         """Forget the outputs of a cell: they were cleared."""
         self._cells.pop(cell, None)
 
-    def change(self, cell: str, output: WrittenOutput) -> None:
-        """Note an output that takes the place of one of a cell: that of its name, or else of its turn."""
-        outputs = self._cells.get(cell, [])
-        same = [each.display_id == output.display_id for each in outputs]
-        if True not in same:
-            same = [each.turn_id == output.turn_id for each in outputs]
-        if True in same:
-            outputs[same.index(True)] = output
+    def change(self, cell: str, output: WrittenOutput, document: Document, former: str = "") -> None:
+        """Note an output that takes the place of one of a cell, or of its copies in a document.
+
+        That is the one that it changes here, or else that of its turn, or that of the answers `former`.
+        """
+        outputs = self._find(cell, document)
+        marks = ("display_id", "turn_id")
+        same = [[getattr(each, mark) == getattr(output, mark) for each in outputs] for mark in marks]
+        same.append([each.answer == former for each in outputs])
+        found = next((each.index(True) for each in same if True in each), None)
+        if found is not None:
+            outputs[found] = output
+            self._cells[cell] = outputs
             self._note_names(cell, [output])
 
     def restore(self, cells: Iterable[SavedCell]) -> None:
@@ -97,5 +115,5 @@ class WrittenOutputs:
 
 def _take(output: Mapping[str, Any]) -> WrittenOutput:
     about = output["metadata"]["cnai"]
-    answer, time, turn = (str(about.get(name) or "") for name in ("id", "time", "turn_id"))
-    return WrittenOutput("", answer or time, turn, lambda: output)
+    answer, turn = (str(about.get(name) or "") for name in ("id", "turn_id"))
+    return WrittenOutput("", name_record(about), answer, turn, lambda: output)

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from ..chat.attempt import Attempt, Turn
 from ..chat.cell_run import CellOutput, CellRun
-from ..chat.cleared_cells import begin_anew
+from ..chat.cleared_cells import begin_anew, is_told_elsewhere, put_back
 from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.documents import Documents
-from ..chat.order import Document
+from ..chat.order import UNKNOWN_ORDER, Document
 from ..chat.reply import Reply
 from ..chat.system_commands import begin_run
 from ..money.book import SpendBook
@@ -71,8 +71,18 @@ class Cells:
         if cell is None:
             return True
         running = self._running
-        shown = running.outputs if running and running.cell == cell else self._shown.get(cell)
+        if running is not None and running.cell == cell:
+            shown: Sequence[CellOutput] | None = running.outputs
+        elif self.documents.document.shows(cell):
+            shown = self._shown.get(cell)
+        else:
+            return False
         return shown is None or any(each.display_id == display_id for each in shown)
+
+    def shows_turn(self, turn: Turn) -> bool:
+        """Tell whether the cell of a turn shows the answer in force."""
+        cell, document = turn.cell, self.documents.document
+        return cell is not None and self.written.holds(cell, turn.attempt.id, document)
 
     def change(self, cell: str | None, *, until_stated: bool = False) -> None:
         """Note that a cell runs a command that changes conversations.
@@ -161,7 +171,12 @@ class Cells:
             anew = cell if cell is not None and self.documents.is_run_anew(cell) else None
             if anew is not None:
                 self._forget(anew)
+                if is_told_elsewhere(self._conversations, anew):
+                    self.change(anew)
             self._follow(document)
+            if anew is not None and self._standing:
+                # What it shows after its run decides on the copies of what it showed before.
+                self._arranged = UNKNOWN_ORDER
             self._conversations.arrange(document)
             if anew is not None:
                 begin_anew(self._conversations, anew)
@@ -170,6 +185,7 @@ class Cells:
 
     def _forget(self, cell: str) -> None:
         """Forget what the cleared outputs of a cell held."""
+        put_back(self._conversations, cell)
         self.written.forget(cell)
         self._left_out -= {cell}
         self._changing.discard(cell)

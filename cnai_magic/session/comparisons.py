@@ -38,9 +38,10 @@ class Comparisons:
         self.latest = comparison
         if comparison.turn is not None:
             self._by_id[comparison.turn.id] = comparison
-        comparison.is_shown = partial(self._is_shown, comparison)
+        comparison.is_shown = partial(self.shows, comparison)
 
-    def _is_shown(self, comparison: Comparison) -> bool:
+    def shows(self, comparison: Comparison) -> bool:
+        """Tell whether the cell that asked for them shows them still."""
         turn = comparison.turn
         return turn is None or self._cells.shows(turn.position.cell, comparison.display_id)
 

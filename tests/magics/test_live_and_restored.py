@@ -62,7 +62,8 @@ KINDS = [
     *["delete"] * 5,
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
     *("copy, delete", "copy, delete", "copy, delete", "capture", "compare", "compare"),
-    *("append", "append", "twice", "new", "in another", "fail", "below", "restore"),
+    *("append", "append", "twice", "new", "in another", "fail", "below", "restore", "else"),
+    *("press attempt", "press attempt", "press compared", "press use", "press fork"),
 ]
 _STEPS = random_steps(
     lambda chance: (chance.choice(KINDS), chance.randrange(100), chance.randrange(100)), 6, 14
@@ -87,6 +88,8 @@ class Walk:
         if cells[index].id not in self.fixed:
             self._do_with(cells[index], kind, index, to, other)
         self._do_anywhere(kind, one, to, other)
+        if self.notebook.told_by == "page":
+            self._press(kind, one, other)
         self.compare()
 
     def _do_with(self, cell: Cell, kind: str, index: int, to: int, other: int) -> None:
@@ -103,6 +106,8 @@ class Walk:
             self.ask(cell, f"%%cnai --chat {names[other % len(names)]}\nquestion {{}}")
         elif kind == "fail":
             self.ask(cell, "%cnai question {}\n%cnai_chat use nowhere")
+        elif kind == "else":
+            self.run(cell, "0")
         elif kind == "delete":
             notebook.delete(index)
         elif kind == "copy":
@@ -151,6 +156,24 @@ class Walk:
             self.run(self.tools, "%cnai_chat restore")
         elif kind == "restart":
             notebook.restart(self.tools)
+
+    def _press(self, kind: str, one: int, other: int) -> None:
+        """Press a button: the extension's are there where the page tells the order."""
+        notebook = self.notebook
+        name = [each.name for each in notebook.session.conversations][0 if one % 2 else -1]
+        if kind == "press attempt":
+            for cell, facts in notebook.list_facts("attempts")[one % 8 :][:1]:
+                answer = facts["attempts"][other % len(facts["attempts"])]
+                notebook.press(
+                    cell, do="keep", conversation=facts["conversation"], turn=facts["turn_id"], answer=answer
+                )
+        elif kind == "press compared":
+            for cell, facts in notebook.list_facts("compared")[one % 2 :][:1]:
+                notebook.press(cell, do="keep_compared", compared=facts["compared"], number=1 + other % 2)
+        elif kind == "press use":
+            notebook.press(None, do="use", conversation=name)
+        elif kind == "press fork":
+            notebook.press(None, do="fork", conversation=name, at=None if other % 2 else 1)
 
     def ask(self, cell: Cell, source: str = "%%cnai\nquestion {}") -> None:
         self.count += 1
@@ -345,6 +368,15 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
     ],
 )
 @example("page", [("split", 2, 0), ("append", 2, 0), ("in another", 2, 0)])
+# Buttons of the page: in a notebook that shows no answer, of which the answers are copies, or were copied
+# before; and where a cell shows the answer of another conversation.
+@example("page", [("clear all", 0, 0), ("press fork", 0, 1)])
+@example("page", [("copy, delete", 2, 0), ("press fork", 0, 0)])
+@example("page", [("copy", 2, 0), ("press fork", 0, 0), ("delete", 3, 0)])
+@example("page", [("append", 2, 0), ("press fork", 0, 0), ("press fork", 0, 0)])
+# A cell that was cleared, and asks anew: it had asked in another conversation, or had taken a turn out.
+@example("page", [("command", 6, 0), ("again", 3, 0), ("clear", 3, 0), ("again", 3, 0)])
+@example("page", [("ask", 0, 0), ("command", 14, 3), ("clear", 4, 0), ("fail", 4, 0)])
 def test_a_kernel_sends_what_one_does_that_restores_its_notebook(
     server: ScriptedServer, path: Path, told_by: Literal["page", "file"], steps: list[tuple[str, int, int]]
 ) -> None:

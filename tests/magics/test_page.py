@@ -118,6 +118,18 @@ def test_conversations_are_outlined_used_forked_and_exported(
     assert state["error"], "a file is not written over"
 
 
+def test_what_no_output_could_keep_is_not_done(server: ScriptedServer, tmp_path: Path) -> None:
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        kernel.run("%cnai_chat new base", "new")
+        for do in ("fork", "use"):
+            state, ran = kernel.ask_page(do=do, conversation="main")
+            assert "the notebook shows no answer yet that could keep this" in "\n".join(state["error"])
+            assert not ran.of("update_display_data")
+        outline, _ = kernel.ask_page(do="outline")
+        assert [each["name"] for each in outline["conversations"] if each["in_use"]] == ["base"]
+        assert len(outline["conversations"]) == 2
+
+
 def test_stale_answers_and_numbers_follow_the_cells_as_the_page_has_them_now(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -19,9 +19,10 @@ export default {
       const context = model.widget_manager?.context;
       const kernel = context?.sessionContext?.session?.kernel;
       // A restarted kernel keeps its connection; another one gets another asset widget.
-      if (!kernel || !context.model.cells) return;
-      sendOrder(kernel, context);
-      keepIds(context);
+      if (kernel && context.model.cells) {
+        sendOrder(kernel, context);
+        keepIds(context);
+      }
     } catch {
       // The page does not say.
     }

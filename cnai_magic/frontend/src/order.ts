@@ -23,7 +23,7 @@ interface Recorded {
   readonly id?: unknown;
   readonly time?: unknown;
   readonly cell?: unknown;
-  readonly kept?: { readonly cell?: unknown };
+  readonly kept?: { readonly cell?: unknown; readonly time?: unknown };
   readonly turn?: unknown;
 }
 
@@ -93,7 +93,9 @@ export function noteRun(context: NotebookContext, cell: string): () => void {
   const { running } = getDocument(context);
   const run = { cell };
   running.add(run);
-  return () => void running.delete(run);
+  return () => {
+    running.delete(run);
+  };
 }
 
 /**
@@ -102,7 +104,7 @@ export function noteRun(context: NotebookContext, cell: string): () => void {
  */
 export function describeOrder(context: NotebookContext): Order {
   const { name, running } = getDocument(context);
-  const busy = new Set(Array.from(running, (run) => run.cell));
+  const busy = new Set([...running].map((run) => run.cell));
   const cells: string[] = [];
   const withoutOutput: number[] = [];
   const recorded: Order["recorded"] = [];
@@ -110,7 +112,9 @@ export function describeOrder(context: NotebookContext): Order {
     if (cell.type !== "code") continue;
     if (!cell.outputs?.length && !busy.has(cell.id)) withoutOutput.push(cells.length);
     const records = listRecords(cell);
-    const copied = records.filter((each) => (each.cell ?? each.kept?.cell) !== cell.id).map((each) => (each.id ?? each.time) as string);
+    const copies = records.filter((each) => (each.cell ?? each.kept?.cell) !== cell.id);
+    // The answer or the time of each, and when what it keeps was written.
+    const copied = copies.flatMap((each) => [each.id ?? each.time, each.kept?.time] as string[]);
     if (records.length) recorded.push(copied.length ? [cells.length, ...copied] : cells.length);
     cells.push(cell.id);
   }
@@ -120,7 +124,7 @@ export function describeOrder(context: NotebookContext): Order {
 /** Return the records in a cell's outputs, but for those that no question is sent. A notebook may come from anybody. */
 function listRecords({ outputs }: DocumentCell): Recorded[] {
   const found: Recorded[] = [];
-  for (let index = 0; index < (outputs?.length ?? 0); index++) {
+  for (let index = 0; index < (outputs?.length as number); index++) {
     const metadata = outputs!.get?.(index)?.metadata as { cnai?: Recorded } | undefined;
     const record = metadata?.cnai;
     if ((record?.event || record?.turn) && !NEVER_SENT.test(record.event as string)) found.push(record);
@@ -131,7 +135,7 @@ function listRecords({ outputs }: DocumentCell): Recorded[] {
 function getDocument(context: NotebookContext): KnownDocument {
   let known = documents.get(context);
   if (!known) {
-    known = { name: Math.random().toString(36).slice(2, 10), running: new Set() };
+    known = { name: Math.random().toString(36).slice(2), running: new Set() };
     documents.set(context, known);
   }
   return known;
@@ -140,8 +144,8 @@ function getDocument(context: NotebookContext): KnownDocument {
 function addOrder(metadata: object | undefined, context: NotebookContext, language: string): object | undefined {
   if (!metadata || !("cellId" in metadata)) return metadata;
   try {
-    const chosen = language && !/^(en|default)/i.test(language) ? { language } : {};
-    return { ...metadata, cnai: { ...describeOrder(context), ...chosen } };
+    const chosen = language && !/^(en|default)/i.test(language) && { language };
+    return { ...metadata, cnai: { ...describeOrder(context), ...(chosen as object) } };
   } catch {
     // The cell runs, whatever becomes of its document.
     return metadata;

@@ -75,7 +75,7 @@ test("cells that show answers and changes are named; copies with the names of wh
   const cells = [
     { id: "text", type: "markdown" },
     { id: "a", type: "code", outputs: show({}, answer("1", "a")) },
-    { id: "b", type: "code", outputs: show({ cnai: { event: "use", time: "today", kept: { cell: "a" } } }) },
+    { id: "b", type: "code", outputs: show({ cnai: { event: "use", time: "today", kept: { cell: "a", time: "now" } } }) },
     { id: "c", type: "code", outputs: show(answer("3", "a"), answer("4", "a")) },
     { id: "d", type: "code", outputs: { length: 1 } },
     { id: "e", type: "code", outputs: show({ cnai: { id: "2", cell: "e", turn: 0 } }) },
@@ -83,7 +83,7 @@ test("cells that show answers and changes are named; copies with the names of wh
     { id: "g", type: "code", outputs: show({ cnai: "forged" }, { cnai: 1 }, { cnai: null }, { cnai: { id: { toString: 1 }, turn: 1 } }) },
   ];
   const { recorded } = describeOrder({ localPath: "n", model: { cells } });
-  expect(recorded).toEqual([0, [1, "today"], [2, "3", "4"], [6, { toString: 1 }]]);
+  expect(recorded).toEqual([0, [1, "today", "now"], [2, "3", undefined, "4", undefined], [6, { toString: 1 }, undefined]]);
 });
 
 test("a document keeps its name where its path changes", () => {
