@@ -99,7 +99,9 @@ def _fork(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
     """Go on in a fork of a conversation, from a turn of it or from its end."""
     conversations = shell_session.session.conversations
     origin = find_conversation(conversations, request)
-    name, at = read_name(request, "name"), read_number(request, "at")
+    name = read_name(request, "name")
+    # The page may have numbered it before other cells were deleted or moved.
+    at = None if request.get("turn") is None else origin.turns.index(find_turn(origin, request)) + 1
     before, shown = conversations.current, _find_shown(shell_session, origin)
     conversations.use(origin.name)
     try:

@@ -57,7 +57,7 @@ class Cells:
         self._replies: dict[str, Reply] = {}
         # The IDs of the answers that the outputs of a cell hold, by cell.
         self._held: dict[str, set[str]] = {}
-        # The run that began last.
+        # The run of a cell that began last.
         self._running: CellRun | None = None
         # What the last run of a cell has shown, by cell.
         self._shown: dict[str, Sequence[CellOutput]] = {}
@@ -96,8 +96,8 @@ class Cells:
         """Note that a cell runs, unless that is known: it may be said before each question and command."""
         if not run.has_begun:
             run.has_begun = True
-            self._running = run
             if run.cell is not None:
+                self._running = run
                 begin_run(self._conversations, run.cell)
 
     def end_of_run(self, run: CellRun, *, succeeded: bool = True) -> Kept:

@@ -6,6 +6,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.servers import ScriptedServer, sse
 
+from .answers import Gate, stream
 from .conftest import OpenNotebook
 from .pages import NotebookPage
 
@@ -148,3 +149,56 @@ def test_the_page_shows_the_conversations_of_the_notebook(
     notebook.page.keyboard.press("Escape")
     notebook.restart()
     expect(item).to_be_hidden()
+
+
+def test_a_button_follows_the_cells_as_they_are_when_it_is_pressed(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    gate = Gate()
+    notebook = open_notebook("%%cnai\nOne?", "%%cnai\nTwo?", "%%cnai\nThree?", "%%cnai --once\nWait?")
+    for text in ("First.", "Second.", "Third."):
+        upstream.reply(sse(text))
+    upstream.reply(stream("I am", gate, " done."))
+    notebook.run(0, 1, 2, 3)
+    item = notebook.page.locator(".cnai-status-item")
+    item.get_by_role("button", name="main").click()
+    panel = notebook.page.get_by_role("region", name="Conversations")
+    expect(panel).to_contain_text("3 turns")
+    notebook.run_cell(4)
+    expect(notebook.live).to_contain_text("I am")
+    # The kernel is busy, and knows nothing of it yet.
+    for index in (3, 1):
+        notebook.page.evaluate(
+            "index => { jupyterapp.shell.currentWidget.content.activeCellIndex = index }", index
+        )
+        notebook.command("notebook:delete-cell")
+    expect(notebook.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(3)
+    panel.get_by_role("button", name="Fork after turn 2 of main").click()
+    notebook.page.get_by_role("dialog").get_by_role("textbox").fill("plan")
+    notebook.page.keyboard.press("Enter")
+    expect(notebook.page.get_by_role("dialog")).to_have_count(0)
+    gate.open()
+    expect(item).to_contain_text("plan")
+    expect(panel.get_by_role("listitem").filter(has_text="from main")).to_contain_text("Two?")
+    assert "plan" in str(notebook.saved().cells), "an output keeps that there is a fork"
+
+
+def test_a_fork_is_kept_where_one_of_compared_answers_was_since_the_page_was_loaded(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    upstream.always(sse("Yes."))
+    notebook = open_notebook("%%cnai --times 2\nCompared?", "%cnai_chat versions --keep 2")
+    notebook.run(0, 1)
+    notebook.saved()
+    # The page takes no update of what it did not see come.
+    notebook.open_again()
+    notebook.run(2)
+    expect(notebook.outputs(1).get_by_role("button", name="Keep answer")).to_have_count(2)
+    notebook.page.locator(".cnai-status-item").get_by_role("button", name="main").click()
+    panel = notebook.page.get_by_role("region", name="Conversations")
+    panel.get_by_role("button", name="Fork: main", exact=True).click()
+    notebook.page.get_by_role("dialog").get_by_role("textbox").fill("plan")
+    notebook.page.keyboard.press("Enter")
+    expect(notebook.page.locator(".cnai-status-item")).to_contain_text("plan")
+    expect(notebook.outputs(1)).to_contain_text("turn 1")
+    assert "plan" in str(notebook.saved().cells), "an output keeps that there is a fork"

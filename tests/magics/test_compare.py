@@ -347,3 +347,17 @@ def test_what_its_cell_does_not_show_any_more_is_not_kept(kernel: Kernel) -> Non
     # Where a run asks them and keeps one, its cell shows them.
     kernel.run("both = %cnai --times 2 What is 2+2?\nboth.keep(1)", "a")
     assert kernel.value("len(session.conversations.in_use.turns)") == 1
+
+
+def test_a_thread_of_another_cell_is_not_the_run_that_shows_them(kernel: Kernel) -> None:
+    kernel.run("1 + 1", "a")
+    kernel.run(
+        "import threading\nbegun, ended = threading.Event(), threading.Event()\n"
+        "other = %cnai --times 2 What is 1+1?\n"
+        "def keep_other():\n    begun.wait()\n    other.keep(1)\n    ended.set()\n"
+        "threading.Thread(target=keep_other).start()",
+        "b",
+    )
+    source = "both = %cnai --times 2 What is 2+2?\nbegun.set()\nended.wait()\nboth.keep(1)"
+    assert not kernel.run(source, "a").error
+    assert kernel.value("len(session.conversations.in_use.turns)") == 2

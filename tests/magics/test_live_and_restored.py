@@ -173,7 +173,8 @@ class Walk:
         elif kind == "press use":
             notebook.press(None, do="use", conversation=name)
         elif kind == "press fork":
-            notebook.press(None, do="fork", conversation=name, at=None if other % 2 else 1)
+            turns = [] if other % 2 else notebook.session.conversations[name].turns
+            notebook.press(None, do="fork", conversation=name, turn=turns[0].id if turns else None)
 
     def ask(self, cell: Cell, source: str = "%%cnai\nquestion {}") -> None:
         self.count += 1

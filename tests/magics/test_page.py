@@ -96,7 +96,7 @@ def test_conversations_are_outlined_used_forked_and_exported(
     kernel.run("%cnai_chat new base", "new")
     one = ask(kernel, server, "a", "One\x1b[31m?\n" + "more " * 100, "first")
     ask(kernel, server, "b", "Two?", "second")
-    state, ran = kernel.ask_page(do="fork", conversation="base", at=1, name="plan")
+    state, ran = kernel.ask_page(do="fork", conversation="base", turn=one["turn_id"], name="plan")
     assert state["conversation"] == "plan"
     assert ran.of("update_display_data"), "a notebook's output keeps that there is a fork"
     ask(kernel, server, "c", "Three?", "third")
@@ -230,8 +230,8 @@ HOSTILE: list[dict[str, Any]] = [
     {"do": "keep", "conversation": {"a": 1}, "turn": "a", "answer": "b"},
     {"do": "use", "conversation": "no such one"},
     {"do": "use", "conversation": "a b"},
-    {"do": "fork", "at": 10**30},
-    {"do": "fork", "at": True},
+    {"do": "fork", "turn": 10**30},
+    {"do": "fork", "turn": True},
     {"do": "fork", "name": "a\u202eb"},
     {"do": "use_model", "model": "m\n%cnai_key"},
     {"do": "use_model", "model": 3},
@@ -251,10 +251,10 @@ HOSTILE: list[dict[str, Any]] = [
     {"do": "use", "conversation": "\ud800"},
     {"do": "use", "conversation": ["main"]},
     {"do": "use", "conversation": "x" * 5_000},
-    {"do": "fork", "at": float("nan")},
-    {"do": "fork", "at": 1.0},
-    {"do": "fork", "at": -1},
-    {"do": "fork", "at": "1"},
+    {"do": "fork", "turn": float("nan")},
+    {"do": "fork", "turn": ["a"]},
+    {"do": "fork", "turn": "1"},
+    {"do": "keep_compared", "number": 10**30},
     {"do": "fork", "name": "main"},
     {"do": "use_model", "model": "x" * 5_000},
     {"do": "use_model", "model": None},

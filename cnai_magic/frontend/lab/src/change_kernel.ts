@@ -15,7 +15,7 @@ interface Request {
 
 /** Ask for a change; returns whether it was made. */
 export async function changeKernel(panel: NotebookPanel, request: Request): Promise<boolean> {
-  const answer = await getState(panel).ask(request);
+  const answer = await getState(panel).change(request);
   if (answer === null) return false;
   const error = asList(answer.content.error).map(asText);
   if (error.length) {

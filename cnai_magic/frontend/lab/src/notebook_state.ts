@@ -136,11 +136,20 @@ export class NotebookState {
     void this.refresh();
   }
 
+  /** Ask the kernel to change something where the cells stand as they do now: it may not know of that yet. */
+  async change(request: object): Promise<Answer | null> {
+    return this.ask(request, this.describeCells());
+  }
+
   private tellOrder(): JSONObject | undefined {
+    const order = this.describeCells();
+    if (order) this.told = listRecorded(this.context.model);
+    return order;
+  }
+
+  private describeCells(): JSONObject | undefined {
     const { context } = this;
-    if (!context.isReady || context.isDisposed) return undefined;
-    this.told = listRecorded(context.model);
-    return describeOrder(context);
+    return context.isReady && !context.isDisposed ? describeOrder(context) : undefined;
   }
 
   /** Ask for what is stale now, where cells with answers stand otherwise; of a busy kernel later. */

@@ -112,7 +112,7 @@ export class OutlinePanel extends Widget {
     go.classList.toggle("cnai-outline-stale", isStale);
     go.append(place, question, facts);
     go.addEventListener("click", () => this.goTo(asText(about.cell)));
-    const fork = this.makeAction(words("Fork"), `${conversation} ${number}`, () => this.fork(conversation, number));
+    const fork = this.makeAction(words("Fork"), `${conversation} ${number}`, () => this.fork(conversation, { number, turn }));
     fork.setAttribute("aria-label", fill(words("Fork after turn {number} of {name}"), { number, name: conversation }));
     item.append(go, fork);
     return item;
@@ -145,11 +145,11 @@ export class OutlinePanel extends Widget {
     if (this.panel) await changeKernel(this.panel, request);
   }
 
-  private async fork(conversation: string, at?: number): Promise<void> {
+  private async fork(conversation: string, at?: { number: number; turn: string }): Promise<void> {
     const title = at === undefined ? this.words("Fork {name}") : this.words("Fork {name} after turn {at}");
-    const options = { title: fill(title, { name: conversation, at: at ?? 0 }), label: this.words("Name of the fork (empty: chat-2, chat-3, …)") };
+    const options = { title: fill(title, { name: conversation, at: at?.number ?? 0 }), label: this.words("Name of the fork (empty: chat-2, chat-3, …)") };
     const { button, value } = await InputDialog.getText({ ...options, okLabel: this.words("Fork") });
-    if (button.accept) await this.change({ do: "fork", conversation, name: (value ?? "").trim(), at });
+    if (button.accept) await this.change({ do: "fork", conversation, name: (value ?? "").trim(), turn: at?.turn });
   }
 
   private async export(conversation: string): Promise<void> {

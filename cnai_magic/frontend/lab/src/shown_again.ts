@@ -3,7 +3,7 @@
 import type { ICodeCellModel } from "@jupyterlab/cells";
 
 import type { Shown } from "./ask_kernel";
-import { asRecord, asText, PAGE_TYPE, readCompared, readFacts } from "./facts";
+import { asList, asRecord, asText, isId, PAGE_TYPE, readCompared, readFacts } from "./facts";
 import { findModel, type Notebook } from "./notebook_cells";
 
 /** What the request was about: a cell, or compared answers. */
@@ -22,15 +22,21 @@ export function showAgain(notebook: Notebook, { data, metadata }: Shown, { cell:
   for (const [index, output] of outputs?.toJSON().entries() ?? []) {
     const shown = asRecord(output);
     const facts = asRecord(shown.data)[PAGE_TYPE];
-    // Of compared answers one is a turn now, which takes their place.
-    const wasCompared = compared !== undefined && readCompared(facts)?.id === compared;
-    if (readFacts(facts)?.turn !== turn && !wasCompared) continue;
     const same = asRecord(asRecord(shown.metadata).cnai);
+    // Of compared answers one is a turn now, which takes their place: by this request, or since the page was loaded.
+    const former = readCompared(facts);
+    const wasCompared = former !== null && (former.id === compared || listCompared(same).includes(id));
+    if (readFacts(facts)?.turn !== turn && !wasCompared) continue;
     // Compared answers that were asked again have the name that they had.
     const isCompared = readCompared(data[PAGE_TYPE]) !== null;
     if (same.id === id && !isCompared && JSON.stringify(same.kept) === JSON.stringify(asRecord(metadata.cnai).kept)) continue;
     outputs?.set(index, { output_type: "display_data", data, metadata } as never);
   }
+}
+
+/** The IDs of compared answers: a single one has all in common with all. */
+function listCompared({ common, answers }: Record<string, unknown>): unknown[] {
+  return [common, ...asList(answers)].map((each) => asRecord(each).id).filter(isId);
 }
 
 /** Take out that the answers were interrupted, and what stayed in force then: one of them is kept, and in force now. */
