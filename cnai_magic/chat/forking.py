@@ -68,8 +68,8 @@ def fork_again(old: KernelConversation, at: int | None, kin: Iterable[KernelConv
             turn.note_asked(before[turn.id].asked)
     taken = {turn.id for turn in own}
     old.turns = [*(turn for turn in old.turns if turn.id not in taken), *own]
-    old.detached |= detached
     standing = {turn.id for turn in old.turns}
+    old.detached |= {position: turn for position, turn in detached.items() if turn.id not in standing}
     old.taken_out = [turn for turn in taken_out if turn.id not in standing]
     for turn in own:
         old.detached.pop(turn.position, None)

@@ -13,6 +13,7 @@ from cnai_magic.chat.context import collect_messages
 from cnai_magic.chat.conversation import CellPosition, KernelConversation, Turn
 from cnai_magic.chat.conversations import Conversations, Removed
 from cnai_magic.chat.forking import fork
+from cnai_magic.chat.order import Document
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
@@ -401,6 +402,19 @@ def test_a_fork_begins_with_the_turns_up_to_one_and_goes_its_own_way() -> None:
     assert prompts(fork) == ["b, better"]
     assert prompts(conversations["main"]) == ["a", "b", "c"]
     assert len(conversations["main"].turns[1].attempts) == 1
+
+
+def test_a_fork_that_is_made_again_has_a_turn_once_that_its_cell_asks_no_more() -> None:
+    conversations = Conversations()
+    origin, by = conversations.in_use, CellPosition("fork", kind="command")
+    conversations.arrange(Document({"a": 1, "fork": 2}, source="page"))
+    side, _ = conversations.fork("side", by=by)
+    ask(origin, "a", CellPosition("a"))
+    conversations.fork("side", by=by)
+    assert prompts(side) == ["a"]
+    side.detach("a", [])
+    conversations.fork("side", by=by)
+    assert [turn.reply.prompt for turn in side.every_turn] == ["a"]
 
 
 @pytest.mark.parametrize(("at", "count"), [(None, 3), (0, 0), (1, 1), (3, 3)])
