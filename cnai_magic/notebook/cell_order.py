@@ -21,7 +21,7 @@ _CELLS, _END, _CODE = b'\n "cells": [\n', b"\n ]", b'\n   "cell_type": "code"'
 _ID = re.compile(rb',\n   "execution_count": (?:null|\d{1,9}),\n   "id": "([a-zA-Z0-9_-]{1,64})"')
 _OUTPUTS = b'\n   "outputs": ['
 _RECORD, _END_OF_RECORD = b'\n      "cnai": {', b"\n      }"
-_KEPT, _END_OF_KEPT = '\n       "kept": {', "\n       }"
+_KEPT, _END_OF_KEPT = '\n       "kept": {\n', "\n       }"
 # Of a record, or one deeper of what it keeps.
 _FIELD = re.compile(r'\n {7}( ?)"(cell|event|id|time|turn)": (?:"([^"\\\n]{0,200})"|([1-9]))')
 
@@ -104,7 +104,7 @@ def _read_fields(record: str) -> dict[str, Any]:
     about: dict[str, Any] = {}
     kept: dict[str, str] = {}
     for field in _FIELD.finditer(record):
-        deeper, name, text, number = field.groups()
+        deeper, name, text, number = field.groups("")
         if not deeper:
             about.setdefault(name, text or number)
         elif begin < field.start() < end:
