@@ -206,11 +206,15 @@ class EditedNotebook:
         said = answer_page(b64encode(json.dumps(request).encode()).decode())._repr_mimebundle_()
         assert said["application/json"]["loaded"]
         for update in self._publisher.updates:
-            own, turn = update["metadata"]["cnai"].get("cell"), _read_facts(update).get("turn_id")
+            record, turn = update["metadata"]["cnai"], _read_facts(update).get("turn_id")
+            own = record.get("cell")
             shown = next((each for each in self.cells if each.id == own), cell)
             for name, output in shown.outputs.items() if shown is not None else ():
                 facts = _read_facts(output)
-                if facts.get("turn_id", "") == turn or facts.get("compared", "") == request.get("compared"):
+                answers = output.get("metadata", {}).get("cnai", {}).get("answers", ())
+                was_compared = facts.get("compared", "") == request.get("compared")
+                was_compared |= any(each.get("id") == record.get("id") for each in answers)
+                if facts.get("turn_id", "") == turn or was_compared:
                     shown.outputs[name] = update
 
     def list_facts(self, name: str) -> list[tuple[Cell, dict[str, Any]]]:
