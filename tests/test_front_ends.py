@@ -72,8 +72,9 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
 
 
 def answers_below(ran: Ran) -> list[dict[str, Any]]:
-    """Return the answers that were shown below the cell; none of them is an update."""
-    shown = [each for each in ran.of("display_data") if "cnai" in each["metadata"]]
+    """Return the answers that were shown, in the cell or elsewhere; none of them is an update."""
+    records = [(each["metadata"].get("cnai", {}), each) for each in ran.of("display_data")]
+    shown = [each for about, each in records if about and "event" not in about]
     assert not ran.of("update_display_data")
     return shown
 

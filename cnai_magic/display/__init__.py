@@ -12,7 +12,7 @@ from .kernel import get_request
 if TYPE_CHECKING:
     from ..session.view import View
 
-__all__ = ["choose_view", "is_redirected", "is_watched"]
+__all__ = ["choose_view", "is_in_output_widget", "is_redirected", "is_watched"]
 
 
 def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | None = None) -> View:
@@ -38,7 +38,7 @@ def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | No
         return WidgetView(shell, about)
     from .final import StaticView
 
-    return StaticView()
+    return StaticView(is_saved=not is_in_output_widget(shell))
 
 
 def is_watched(shell: Any) -> bool:
@@ -64,6 +64,11 @@ def is_redirected(shell: Any) -> bool:
         return True
     if threading.current_thread() is not threading.main_thread():
         return True
+    return is_in_output_widget(shell)
+
+
+def is_in_output_widget(shell: Any) -> bool:
+    """Tell whether outputs go into an Output widget, which a restart empties."""
     # Private to ipywidgets: where it is missing, such a widget is not found.
     widgets = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
     output = getattr(sys.modules.get("ipywidgets.widgets.widget_output"), "Output", ())

@@ -28,8 +28,9 @@ _ALL_ABSENT = (
 class StaticView(View):
     """Shows the final output and nothing before it; `display_id` names the output."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_saved: bool = True) -> None:
         self.display_id = uuid4().hex
+        self.is_saved = is_saved
 
     def begin(self, question: Question, stop: Callable[[], None]) -> None:
         """Show nothing yet."""

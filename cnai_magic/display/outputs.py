@@ -25,6 +25,8 @@ __all__ = [
     "show_in_force",
 ]
 
+_KEPT_HERE = "The notebook keeps the answer here, so that the conversation goes on with it after a restart."
+
 
 def change_output(session: KernelSession, shown: object) -> None:
     """Bring an attempt that a command has put into force into the output of its cell."""
@@ -71,7 +73,9 @@ def keep_in_outputs(session: KernelSession, run: CellRun, kept: Kept, *, succeed
         about = _update(run.outputs[-1], session, kept)
         written[-1] = _write(run.outputs[-1], about)
     elif kept:
-        note = CellOutput("", Line(kept.note(session.conversations)))
+        note = CellOutput(
+            "", Line(_KEPT_HERE if run.answered and succeeded else kept.note(session.conversations))
+        )
         data, about = _build_output(kept, session, note.shown)
         display(data, metadata=about, raw=True)  # type: ignore[no-untyped-call]
         written.append(_write(note, about))

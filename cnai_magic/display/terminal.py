@@ -27,6 +27,8 @@ class TerminalView(View):
     output is untrusted: what is written is clean. Styles are used on a terminal only.
     """
 
+    is_saved = False
+
     def __init__(self, *, alone: bool = False) -> None:
         self._alone = alone
         self._waiting = ""

@@ -72,7 +72,9 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     finally:
         latest = session.latest_attempt
         if latest is not None and latest is not before:
-            run.show(getattr(view, "display_id", ""), latest)
+            # What the file will not hold is kept below the cell at its end.
+            if view.is_saved or run.cell is None:
+                run.show(getattr(view, "display_id", ""), latest)
             # Also one that was interrupted; one without text takes no place, and the former stays in force.
             if chosen.once or latest.turn:
                 run.answer("" if chosen.once else latest.conversation, position)

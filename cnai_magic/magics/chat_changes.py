@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ..display import is_in_output_widget
 from ..display.line import Recorded
 from ..display.outputs import change_output
 from ..notebook.record import build_event_metadata
@@ -74,7 +75,8 @@ def show_change(shell_session: ShellSession, shown: object) -> None:
     """Show what comes of a command, and bring what it put in force into the output of its cell."""
     display_id = uuid4().hex
     shell_session.show(shown, display_id)
-    shell_session.cell.run.show(display_id, shown)
+    if not is_in_output_widget(shell_session.shell):
+        shell_session.cell.run.show(display_id, shown)
     change_output(shell_session.session, shown)
 
 

@@ -12,6 +12,7 @@ from ..chat.cell_run import CellOutput
 from ..chat.comparison import Comparison
 from ..chat.order import CellPosition
 from ..chat.prompts.rendered_prompt import RenderedPrompt
+from ..display import is_in_output_widget
 from ..display.columns import choose_columns_view
 from ..display.dry_run import describe_body, describe_ways
 from ..display.line import Line
@@ -91,7 +92,8 @@ def _hand_over(
     comparison.is_shown = partial(_find_out_whether_shown, shell_session, comparison)
     comparison.display_id = view.display_id
     comparison.when_asked = partial(_show_again, shell_session, comparison, shown)
-    shell_session.cell.run.show(view.display_id, shown)
+    if not is_in_output_widget(shell_session.shell):
+        shell_session.cell.run.show(view.display_id, shown)
     if left := shown.unsaved:
         say(f"Too long to be saved with the notebook, and lost by a restart: {left} of them.")
 

@@ -29,7 +29,12 @@ class Batch(NamedTuple):
 
 
 class View:
-    """Shows one answer while it arrives, and its final form at the end. This one shows nothing."""
+    """Shows one answer while it arrives, and its final form at the end. This one shows nothing.
+
+    `is_saved` tells that a notebook's file holds what it shows at the end, with the facts of the answer.
+    """
+
+    is_saved = True
 
     def begin(self, question: Question, stop: Callable[[], None]) -> None:
         """Show that the question is sent; `stop` ends the answer early."""

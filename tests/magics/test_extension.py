@@ -830,3 +830,30 @@ def test_a_page_in_chinese_gets_chinese_and_what_is_sent_and_kept_is_the_same(ke
     assert "轮数" in kernel.run("%cnai_chat", "c", language="zh-CN").shown
     kernel.run('%config Cnai.language = "en"', "d", language="zh-CN")
     assert "Turns" in kernel.run("%cnai_chat", "c", language="zh-CN").shown
+
+
+@pytest.mark.parametrize(
+    ("before", "ask", "saved"),
+    [
+        ("import ipywidgets; out = ipywidgets.Output()", "with out:\n    %cnai What is 2+2?", 1),
+        ("%config Cnai.display = 'text'", "%%cnai\nWhat is 2+2?", 1),
+        ("", "%%cnai\nWhat is 2+2?", 0),
+    ],
+)
+def test_an_answer_that_no_output_of_its_cell_holds_is_kept_with_the_cell(
+    tmp_path: Path, before: str, ask: str, saved: int
+) -> None:
+    path = tmp_path / "saved.ipynb"
+    with running_kernel(tmp_path, CNAI_BASE_URL="demo") as kernel:
+        kernel.run(before)
+        ran = kernel.run(ask, "a")
+        notes = [
+            each for each in ran.of("display_data") if "The notebook keeps" in each["data"]["text/plain"]
+        ]
+        assert len(notes) == saved
+        # A front end puts what goes into an output widget there, and not into the cell.
+        messages = [each for each in ran.messages if not notes or each["content"] in notes]
+        saved_as(path, ("a", ask, Ran(messages, ran.reply)))
+    with running_kernel(tmp_path, CNAI_BASE_URL="demo") as kernel:
+        assert "1 turn" in kernel.run(f"%cnai_chat restore --from {path}", "r").shown
+        assert "12" in kernel.run("%%cnai\nAnd times 3?", "b").answer
