@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from functools import partial
+from uuid import uuid4
 
 from ..api.interrupts import defer_interrupts
 from ..api.parameters import BY_NAME, VARIED, ParameterValue
@@ -15,7 +16,7 @@ from ..chat.prompts.rendered_prompt import RenderedPrompt
 from ..display import is_in_output_widget
 from ..display.columns import choose_columns_view
 from ..display.dry_run import describe_body, describe_ways
-from ..display.line import Line
+from ..display.line import Line, Recorded
 from ..display.outputs import show_as_now
 from ..display.rows import RowsView
 from ..display.shown_comparison import ShownComparison
@@ -34,6 +35,8 @@ from .rendering import collect_names
 from .shell_session import ShellSession
 
 __all__ = ["compare_in_cell", "show_dry_run"]
+
+_KEPT_HERE = "The notebook keeps the answers here, so that one of them can be kept after a restart too."
 
 
 def compare_in_cell(
@@ -92,10 +95,20 @@ def _hand_over(
     comparison.is_shown = partial(_find_out_whether_shown, shell_session, comparison)
     comparison.display_id = view.display_id
     comparison.when_asked = partial(_show_again, shell_session, comparison, shown)
-    if not is_in_output_widget(shell_session.shell):
+    if not view.display_id and shell_session.cell.run.cell is not None:
+        comparison.display_id = _keep_below(shell_session, shown)
+    elif not is_in_output_widget(shell_session.shell):
         shell_session.cell.run.show(view.display_id, shown)
     if left := shown.unsaved:
         say(f"Too long to be saved with the notebook, and lost by a restart: {left} of them.")
+
+
+def _keep_below(shell_session: ShellSession, shown: ShownComparison) -> str:
+    """Keep answers that were printed in an output of the cell; return its name."""
+    kept, name = Recorded(Line(_KEPT_HERE), shown.record), uuid4().hex
+    shell_session.show(kept, name)
+    shell_session.cell.run.show(name, kept)
+    return name
 
 
 def _find_out_whether_shown(shell_session: ShellSession, comparison: Comparison) -> bool:

@@ -361,3 +361,22 @@ def test_a_thread_of_another_cell_is_not_the_run_that_shows_them(kernel: Kernel)
     source = "both = %cnai --times 2 What is 2+2?\nbegun.set()\nended.wait()\nboth.keep(1)"
     assert not kernel.run(source, "a").error
     assert kernel.value("len(session.conversations.in_use.turns)") == 2
+
+
+def test_answers_that_were_printed_in_a_notebook_can_be_kept_after_a_restart(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    source = "%%cnai --times 2\nWhat is 2+2?"
+    kernel.run("%config Cnai.display = 'text'")
+    try:
+        compared = kernel.run(source, "a")
+    finally:
+        kernel.run("%config Cnai.display = 'auto'")
+    saved_as(tmp_path / "saved.ipynb", ("a", source, compared))
+    for is_restored in (False, True):
+        if is_restored:
+            renew(kernel)
+            kernel.run(f"%cnai_chat restore --from {tmp_path / 'saved.ipynb'}", "b")
+        assert not kernel.run("%cnai_chat versions --keep 2", "b").error
+        turns = "session.conversations.in_use.turns"
+        assert kernel.value(f"[(turn.cell, len(turn.attempts)) for turn in {turns}]") == [("a", 2)]
