@@ -11,9 +11,11 @@ import os
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -187,8 +189,11 @@ class EditedNotebook:
             "metadata": metadata,
             "content": {"code": source, "allow_stdin": False},
         }
-        result = self.shell.run_cell(source, store_history=False, silent=False)
+        with redirect_stdout(StringIO()) as printed:
+            result = self.shell.run_cell(source, store_history=False, silent=False)
         cell.count = self._count
+        if text := printed.getvalue():
+            cell.outputs["printed"] = {"output_type": "stream", "name": "stdout", "text": text}
         if not result.success:
             error = {"output_type": "error", "ename": "CnaiError", "evalue": "", "traceback": []}
             cell.outputs["error"] = error

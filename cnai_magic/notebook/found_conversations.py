@@ -23,8 +23,7 @@ _DEEPEST = 100
 class FoundConversations:
     """Conversations by the names that they have at a moment, the one in use, and what was taken out by then.
 
-    `lacks_outputs` tells that a cell
-    asks and has no answer. `notes` are lines for a person.
+    `lacks_outputs` tells that a cell asks and has no answer. `notes` are lines for a person.
     """
 
     def __init__(self, outputs: SavedOutputs) -> None:

@@ -63,7 +63,7 @@ class WrittenOutputs:
         outputs = self._find(cell, document)
         marks = ("display_id", "turn_id")
         same = [[getattr(each, mark) == getattr(output, mark) for each in outputs] for mark in marks]
-        same.append([each.answer == former for each in outputs])
+        same.append([each.answer == former != "" for each in outputs])
         found = next((each.index(True) for each in same if True in each), None)
         if found is not None:
             outputs[found] = output

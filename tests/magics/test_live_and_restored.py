@@ -62,7 +62,7 @@ KINDS = [
     *["delete"] * 5,
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
     *("copy, delete", "copy, delete", "copy, delete", "capture", "compare", "compare"),
-    *("append", "append", "twice", "new", "in another", "fail", "below", "restore", "else"),
+    *("append", "append", "twice", "new", "in another", "fail", "below", "restore", "else", "print"),
     *("press attempt", "press attempt", "press compared", "press use", "press fork"),
 ]
 _STEPS = random_steps(
@@ -152,6 +152,8 @@ class Walk:
         elif kind == "clear all":
             for each in cells:
                 notebook.clear(each)
+        elif kind == "print":
+            notebook.session.settings.display = "markdown" if one % 3 == 2 else "text"
         elif kind == "restore":
             self.run(self.tools, "%cnai_chat restore")
         elif kind == "restart":
