@@ -121,11 +121,19 @@ class FoundConversations:
             if saved.deleted:
                 continue
             self.by_name[saved.name] = each
-            same = before.pop(saved.name, None)
-            if same is not None and same.conversation.made_at == saved.made_at:
-                each.turns.update(same.turns)
-        self.by_name.update((name, each) for name, each in before.items() if each.turns)
+        for name, rest in before.items():
+            self._leave(name, rest)
         self.current, self.removed = state.current, state.removed
+
+    def _leave(self, name: str, rest: FoundConversation) -> None:
+        """Let turns of which a state does not know stay in their conversation, renamed or not."""
+        known = [self.by_name[name]] if name in self.by_name else []
+        known += [each for each in self.by_name.values() if name in each.conversation.former_names]
+        same = [each for each in known if each.conversation.made_at == rest.conversation.made_at]
+        if same:
+            same[0].turns.update(rest.turns)
+        elif rest.turns:
+            self.by_name.setdefault(name, rest)
 
     def _taken(self, saved: SavedConversation) -> FoundConversation:
         conversation = KernelConversation(

@@ -380,6 +380,10 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
 # A cell that was cleared, and asks anew: it had asked in another conversation, or had taken a turn out.
 @example("page", [("command", 6, 0), ("again", 3, 0), ("clear", 3, 0), ("again", 3, 0)])
 @example("page", [("ask", 0, 0), ("command", 14, 3), ("clear", 4, 0), ("fail", 4, 0)])
+# One that asks anew in a conversation that was renamed while it showed nothing.
+@example(
+    "file", [("command", 0, 2), ("clear", 2, 0), ("command", 11, 2), ("ask", 0, 0), ("in another", 3, 0)]
+)
 def test_a_kernel_sends_what_one_does_that_restores_its_notebook(
     server: ScriptedServer, path: Path, told_by: Literal["page", "file"], steps: list[tuple[str, int, int]]
 ) -> None:
