@@ -49,13 +49,13 @@ def fork_again(old: KernelConversation, at: int | None, kin: Iterable[KernelConv
         origin.turn(at)
     forks = [each for each in kin if each.is_fork_of(origin)]
     returned = _take_back(origin, forks, made, old.is_above)
-    shared = {turn.id for turn in origin.every_turn}
+    known = {turn.id for turn in origin.every_turn}
 
     def is_own(turn: Turn) -> bool:
         """Tell whether a turn of the fork was asked in it alone, or below its command."""
         if not old.is_above(turn):
             return turn.asked is not None
-        return turn.first_run >= made and turn.id not in shared
+        return turn.first_run >= made and turn.id not in known
 
     own = list(filter(is_own, (*old.turns, *old.absent)))
     detached = {position: turn for position, turn in old.detached.items() if turn.first_run >= made}
@@ -67,11 +67,15 @@ def fork_again(old: KernelConversation, at: int | None, kin: Iterable[KernelConv
             turn.learn(before[turn.id].attempts)
             turn.note_asked(before[turn.id].asked)
     taken = {turn.id for turn in own}
-    old.turns = [*(turn for turn in old.turns if turn.id not in taken), *own]
+    shared = [turn for turn in old.turns if turn.id not in taken]
+    # Where its cell has asked in the origin since then, that is what a reader finds there.
+    asked_again = {turn.position for turn in shared if turn.position.is_asked_again}
+    own = [turn for turn in own if turn.position not in asked_again]
+    old.turns = [*shared, *own]
     standing = {turn.id for turn in old.turns}
     old.detached |= {position: turn for position, turn in detached.items() if turn.id not in standing}
     old.taken_out = [turn for turn in taken_out if turn.id not in standing]
-    for turn in own:
+    for turn in old.turns:
         old.detached.pop(turn.position, None)
     old.rearrange()
     return returned
