@@ -161,7 +161,11 @@ class EditedNotebook:
         recorded = []
         for index, cell in enumerate(self.cells):
             records = [each.get("metadata", {}).get("cnai", {}) for each in cell.outputs.values()]
-            records = [each for each in records if may_be_sent(each)]
+            records = [
+                each
+                for each in records
+                if may_be_sent(each) or (each.get("kept") and _find_own(each) != cell.id)
+            ]
             others = (each for each in records if _find_own(each) != cell.id)
             copied = []
             for each in others:

@@ -39,8 +39,9 @@ def rebuild(
         for turn in each.every_turn:
             known = before.get((each.name, turn.id))
             if known is not None:
-                turn.display_id = known.display_id if known.cell == turn.cell else ""
-                turn.learn(known.attempts)
+                if known.cell == turn.cell:  # a copy has only what it shows
+                    turn.display_id = known.display_id
+                    turn.learn(known.attempts)
                 if known.taken_out_by is not None and known.taken_out_by.cell in hidden:
                     turn.taken_out_by = turn.taken_out_by or known.taken_out_by
             turn.attempts = [

@@ -112,10 +112,10 @@ def read_answers(cell: SavedCell) -> list[Attempt]:
 
 
 def list_copied(cell: SavedCell) -> list[str] | None:
-    """Return the names of the records in a cell that are of another one; None where it has none at all."""
-    records = [about for about, _ in _find_records(cell) if may_be_sent(about)]
-    copied = (about for about in records if _is_of_another(find_own_cell(about), cell.id))
-    return [name_record(about) for about in copied] if records else None
+    """Return the names of the records in a cell that are of another one; None where none is to be sent."""
+    every = [(about, _is_of_another(find_own_cell(about), cell.id)) for about, _ in _find_records(cell)]
+    found = [each for each in every if may_be_sent(each[0]) or (each[1] and each[0].get("kept"))]
+    return [name_record(about) for about, is_copy in found if is_copy] if found else None
 
 
 def read_answers_below(cells: Sequence[SavedCell], identifier: str | None) -> list[Attempt]:

@@ -63,6 +63,7 @@ KINDS = [
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
     *("copy, delete", "copy, delete", "copy, delete", "capture", "compare", "compare"),
     *("append", "append", "twice", "new", "in another", "fail", "below", "restore", "else", "print"),
+    "outside",
     *("press attempt", "press attempt", "press compared", "press use", "press fork"),
 ]
 _STEPS = random_steps(
@@ -108,6 +109,8 @@ class Walk:
             self.ask(cell, "%cnai question {}\n%cnai_chat use nowhere")
         elif kind == "else":
             self.run(cell, "0")
+        elif kind == "outside":
+            self.run(cell, "%%cnai --once\nOutside?" if other % 2 else "%%cnai --times 2\nCompared?")
         elif kind == "delete":
             notebook.delete(index)
         elif kind == "copy":
@@ -215,7 +218,8 @@ class Walk:
         return {
             "in use": conversations.current,
             "turns": {
-                each.name: [(turn.cell, turn.reply.prompt) for turn in each.turns] for each in conversations
+                each.name: [(turn.cell, turn.reply.prompt, turn.attempt.id) for turn in each.turns]
+                for each in conversations
             },
             "stale": {each.name: [turn.cell for turn in each.list_stale()] for each in conversations},
             "sent": {cell: _prepare(session, cell) for cell in cells},
@@ -384,6 +388,11 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
 @example(
     "file", [("command", 0, 2), ("clear", 2, 0), ("command", 11, 2), ("ask", 0, 0), ("in another", 3, 0)]
 )
+# A fork that is made again, after a cell that asked in it has asked in its origin.
+@example("page", [("command", 6, 2), ("ask", 0, 2), ("in another", 3, 0), ("again", 4, 0)])
+# A cell that had asked, and shows compared answers or one outside of the conversation: only a copy is left.
+@example("page", [("outside", 2, 0), ("copy, delete", 2, 0)])
+@example("page", [("outside", 2, 1), ("copy, delete", 2, 0)])
 def test_a_kernel_sends_what_one_does_that_restores_its_notebook(
     server: ScriptedServer, path: Path, told_by: Literal["page", "file"], steps: list[tuple[str, int, int]]
 ) -> None:

@@ -58,8 +58,8 @@ export interface ExecutingKernel {
 
 // The extension and the widget find each other's mark.
 const MARK = Symbol.for("cnai_magic.order");
-/** Events that change nothing of what is sent: compared, rate, rows. */
-const NEVER_SENT = /^(co|ra|ro)/;
+/** Events that change nothing of what is sent: compared, rate, rows; or the turn of an answer in no conversation. */
+const NEVER_SENT = /^(co|ra|ro|0)/;
 const documents = new WeakMap<NotebookContext, KnownDocument>();
 
 /**
@@ -111,23 +111,28 @@ export function describeOrder(context: NotebookContext): Order {
   for (const cell of context.model.cells ?? []) {
     if (cell.type !== "code") continue;
     if (!cell.outputs?.length && !busy.has(cell.id)) withoutOutput.push(cells.length);
-    const records = listRecords(cell);
-    const copies = records.filter((each) => (each.cell ?? each.kept?.cell) !== cell.id);
-    // The answer or the time of each, and when what it keeps was written.
-    const copied = copies.flatMap((each) => [each.id ?? each.time, each.kept?.time] as string[]);
-    if (records.length) recorded.push(copied.length ? [cells.length, ...copied] : cells.length);
+    const copied = listCopied(cell);
+    if (copied) recorded.push(copied.length ? [cells.length, ...copied] : cells.length);
     cells.push(cell.id);
   }
   return { cells, without_output: withoutOutput, recorded, path: context.localPath, document: name };
 }
 
-/** Return the records in a cell's outputs, but for those that no question is sent. A notebook may come from anybody. */
-function listRecords({ outputs }: DocumentCell): Recorded[] {
-  const found: Recorded[] = [];
+/**
+ * Return the names of the records in a cell that are of another one: the answer or the time of each, and when what it
+ * keeps was written; undefined where the cell has none that is sent. A notebook may come from anybody.
+ */
+function listCopied({ id, outputs }: DocumentCell): string[] | undefined {
+  let found: string[] | undefined;
   for (let index = 0; index < (outputs?.length as number); index++) {
     const metadata = outputs!.get?.(index)?.metadata as { cnai?: Recorded } | undefined;
     const record = metadata?.cnai;
-    if ((record?.event || record?.turn) && !NEVER_SENT.test(record.event as string)) found.push(record);
+    if (!record) continue;
+    const isCopy = (record.cell ?? record.kept?.cell) !== id;
+    if ((isCopy && record.kept) || !NEVER_SENT.test((record.event ?? record.turn ?? 0) as string)) {
+      found ??= [];
+      if (isCopy) found.push((record.id ?? record.time) as string, record.kept?.time as string);
+    }
   }
   return found;
 }

@@ -81,9 +81,12 @@ test("cells that show answers and changes are named; copies with the names of wh
     { id: "e", type: "code", outputs: show({ cnai: { id: "2", cell: "e", turn: 0 } }) },
     { id: "f", type: "code", outputs: show(...["compared", "rate", "rows"].map((event) => ({ cnai: { event } }))) },
     { id: "g", type: "code", outputs: show({ cnai: "forged" }, { cnai: 1 }, { cnai: null }, { cnai: { id: { toString: 1 }, turn: 1 } }) },
+    { id: "h", type: "code", outputs: show({ cnai: { event: "compared", id: "5", kept: { cell: "a", time: "now" } } }) },
+    { id: "i", type: "code", outputs: show({ cnai: { event: "compared", id: "6", kept: { cell: "i", time: "now" } } }) },
   ];
   const { recorded } = describeOrder({ localPath: "n", model: { cells } });
-  expect(recorded).toEqual([0, [1, "today", "now"], [2, "3", undefined, "4", undefined], [6, { toString: 1 }, undefined]]);
+  const forged = [6, { toString: 1 }, undefined];
+  expect(recorded).toEqual([0, [1, "today", "now"], [2, "3", undefined, "4", undefined], forged, [7, "5", "now"]]);
 });
 
 test("a document keeps its name where its path changes", () => {
