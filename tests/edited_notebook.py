@@ -109,6 +109,7 @@ class EditedNotebook:
         self._publisher = self.shell.display_pub = _Publisher()
         self._publisher.notebook, self._publisher.updates = self, []
         self._magics: CnaiMagics | None = None
+        self._configured = len(self.shell.configurables)
         self._begin()
 
     @property
@@ -137,6 +138,8 @@ class EditedNotebook:
         assert self._magics is not None
         self.shell.events.unregister("post_run_cell", self._magics.end_of_cell)
         self.session.close()
+        # A shell keeps what it configures: with it, some hundred sessions would stay in the memory.
+        del self.shell.configurables[self._configured :]
 
     def restart(self, tools: Cell) -> None:
         """Save, restart the kernel, and restore the conversations by a command in a cell."""
