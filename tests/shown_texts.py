@@ -8,10 +8,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
-from pathlib import Path
 
 from cnai_magic import errors
 from cnai_magic.errors import CnaiError
+from tests.package_source import PACKAGE, list_nodes, list_sources
 
 __all__ = ["list_shown_texts"]
 
@@ -25,14 +25,14 @@ _OTHERS = ("gateway", "demo", "frontend")
 _MOST = 4
 
 
-def list_shown_texts(package: Path) -> Iterator[tuple[str, str]]:
+def list_shown_texts() -> Iterator[tuple[str, str]]:
     """Yield each text with its place in the source."""
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package)
+    for path in list_sources():
+        name = path.relative_to(PACKAGE)
         if name.parts[0] not in _OTHERS:
             tree = ast.parse(path.read_text(encoding="utf-8"))
             constants = dict(_list_constants(tree))
-            for node in ast.walk(tree):
+            for node in list_nodes(tree):
                 for shown in _list_shown(node) if isinstance(node, ast.Call) else ():
                     yield from ((f"{name}:{node.lineno}", text) for text in _read(shown, constants))
 

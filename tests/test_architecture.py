@@ -8,14 +8,13 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
-import cnai_magic
-
-_PACKAGE = Path(cnai_magic.__file__).parent
+from tests.package_source import PACKAGE, list_nodes, list_sources, list_statements
 
 # What each package may import of the others: only what stands below it here. Of the last three, each may be
 # imported by all above it.
@@ -137,10 +136,8 @@ _IMPURE = {
 def _modules() -> dict[str, Path]:
     """Return every module of the package by its name in it: `cli`, `display.final`, "" for the root."""
     found = {}
-    for path in _PACKAGE.rglob("*.py"):
-        if "node_modules" in path.parts:
-            continue
-        parts = path.relative_to(_PACKAGE).with_suffix("").parts
+    for path in list_sources():
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
@@ -148,16 +145,45 @@ def _modules() -> dict[str, Path]:
 _MODULES = _modules()
 
 
+class _Source(NamedTuple):
+    """What a module imports, what of it from elsewhere as it is imported itself, and own modules late."""
+
+    imports: frozenset[str]
+    first: frozenset[str]
+    late: bool
+
+
 @cache
+def _read(module: str) -> _Source:
+    text = _MODULES[module].read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    statements = list(list_statements(tree))
+    first = {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
+    functions = [node for node in statements if isinstance(node, ast.FunctionDef)]
+    late = any(
+        isinstance(node, ast.ImportFrom) and node.level > 0
+        for function in functions
+        for node in list_statements(function)
+    ) or (
+        "import_module" in text
+        and any(
+            isinstance(node, ast.Name) and node.id == "import_module"
+            for function in functions
+            for node in list_nodes(function)
+        )
+    )
+    return _Source(frozenset(_list_imports(module, statements)), frozenset(first), late)
+
+
 def _imports(module: str) -> frozenset[str]:
     """Return what a module imports, wherever in it: own modules as `.session`, foreign ones as `os`."""
-    return frozenset(_read_imports(module))
+    return _read(module).imports
 
 
-def _read_imports(module: str) -> Iterator[str]:
+def _list_imports(module: str, statements: Iterable[ast.stmt]) -> Iterator[str]:
     path = _MODULES[module]
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in statements:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 own = alias.name.startswith("cnai_magic")
@@ -234,12 +260,9 @@ def test_pure_modules_do_no_io() -> None:
 
 
 def test_the_notebook_side_imports_the_gateway_late() -> None:
-    for module, path in _MODULES.items():
-        if _package(module) == "gateway":
-            continue
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            late = not isinstance(node, ast.ImportFrom) or "gateway" not in (node.module or "").split(".")
-            assert late, module
+    for module in _MODULES:
+        if _package(module) != "gateway":
+            assert not any("gateway" in name.split(".") for name in _read(module).first), module
 
 
 # Where own modules are imported late, because what they need is heavy or optional, and nowhere else.
@@ -264,16 +287,7 @@ _LATE = {
 
 
 def test_own_modules_are_imported_late_only_where_they_are_heavy() -> None:
-    late = {
-        module
-        for module, path in _MODULES.items()
-        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(function, ast.FunctionDef)
-        for node in ast.walk(function)
-        if (isinstance(node, ast.ImportFrom) and node.level)
-        or (isinstance(node, ast.Name) and node.id == "import_module")
-    }
-    assert late == set(_LATE)
+    assert {module for module in _MODULES if _read(module).late} == set(_LATE)
 
 
 def _loaded_after(statement: str) -> set[str]:

@@ -25,13 +25,13 @@ from cnai_magic.magics.cell_words import CELL
 from cnai_magic.next_steps import Door, NextStep, Step, change_setting, either, list_turns
 from cnai_magic.python_words import PYTHON
 from tests.cases import check_each
+from tests.package_source import PACKAGE, list_nodes, list_sources
 
 FAMILY = [
     value
     for value in vars(errors).values()
     if isinstance(value, type) and issubclass(value, CnaiError) and value.__module__ == errors.__name__
 ]
-PACKAGE = Path(errors.__file__).parent
 # Commands, options and words that only one door has.
 ONLY_IN_A_CELL = re.compile(r"%|\bcells?\b|(?<![-_])\bmagics?\b")
 ONLY_IN_A_TERMINAL = re.compile(r"\bcnai (ask|models|serve|lab|spend)\b|CNAI_(?!API_KEY)\w")
@@ -134,7 +134,7 @@ def test_a_door_has_words_for_known_steps_only(door: Door) -> None:
 def shown_texts(path: Path) -> Iterator[tuple[int, str]]:
     """Line and text of each text that a module gives to an error, or to what an error advises."""
     raised = {*(kind.__name__ for kind in FAMILY), *STEPS, "either"} - {"by_door"}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in list_nodes(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in raised:
             for each in ast.walk(node):
                 if isinstance(each, ast.Constant) and isinstance(each.value, str):
@@ -142,7 +142,7 @@ def shown_texts(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def test_no_error_speaks_of_what_its_reader_does_not_have() -> None:
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in list_sources():
         name = path.relative_to(PACKAGE).as_posix()
         door = ONE_DOOR.get(name) or ONE_DOOR.get(name.split("/")[0], "every door")
         for line, text in shown_texts(path):

@@ -12,7 +12,6 @@ from unicodedata import east_asian_width
 
 import pytest
 
-import cnai_magic
 from cnai_magic import languages
 from cnai_magic.chat.answers import translate_headings
 from cnai_magic.errors import InputError, QuotaError
@@ -21,6 +20,7 @@ from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.help import get_help
 from cnai_magic.money.holds import BudgetStatus
 from cnai_magic.next_steps import either, keep_as_text, set_key
+from tests.package_source import PACKAGE, list_nodes, list_sources
 from tests.shown_texts import list_shown_texts
 
 if sys.version_info >= (3, 11):
@@ -28,7 +28,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_PACKAGE = Path(cnai_magic.__file__).parent
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _NAME = re.compile(r"\{\w+\}")
 _WORD = re.compile(r"[A-Za-z]+?(?=s?\b)")
@@ -140,14 +139,14 @@ def test_the_words_of_a_server_are_not_taken_for_ours(words: str) -> None:
 
 def test_every_translation_is_of_a_text_that_the_code_has() -> None:
     # Parts of a text may stand apart ("turn" and its plural), but within one file.
-    together = [[path] for path in _PACKAGE.rglob("*.py")]
+    together = [[path] for path in list_sources()]
     # What is said of a parameter stands in two files, headings of a help in argparse.
-    together += [[_PACKAGE / "api" / "parameters.py", _PACKAGE / "magics" / "arguments.py"]]
+    together += [[PACKAGE / "api" / "parameters.py", PACKAGE / "magics" / "arguments.py"]]
     together += [[Path(argparse.__file__)]]
     # What is left out of a notebook is named where it is read.
-    together += [[_PACKAGE / "notebook" / "saved_outputs.py", _PACKAGE / "notebook" / "left_out.py"]]
+    together += [[PACKAGE / "notebook" / "saved_outputs.py", PACKAGE / "notebook" / "left_out.py"]]
     texts = ["\n".join(text for path in each for text in _list_texts(path)) for each in together]
-    texts.append((_PACKAGE / "money" / "prices.toml").read_text(encoding="utf-8"))
+    texts.append((PACKAGE / "money" / "prices.toml").read_text(encoding="utf-8"))
     said = [set(_WORD.findall(text)) for text in texts]
     wanted = {english: _list_words(english) for english in _read("zh")}
     unsaid = [english for english, words in wanted.items() if not any(map(words.issubset, said))]
@@ -179,7 +178,7 @@ _JOINED = re.compile(
 
 def test_what_a_person_may_see_is_in_chinese() -> None:
     choose("zh")
-    missing = [f"{place}: {text}" for place, text in list_shown_texts(_PACKAGE) if _is_english(text)]
+    missing = [f"{place}: {text}" for place, text in list_shown_texts() if _is_english(text)]
     assert missing == [], "add them to cnai_magic/languages/zh.toml"
 
 
@@ -215,7 +214,7 @@ def _read(language: str) -> dict[str, str]:
 
 
 def _list_texts(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in list_nodes(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 

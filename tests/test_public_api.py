@@ -20,19 +20,19 @@ from cnai_magic.gateway.embedded import start_embedded
 from cnai_magic.next_steps import change_setting
 from cnai_magic.python_words import PYTHON
 from tests.cases import check_each
+from tests.package_source import PACKAGE, list_sources
 
-_PACKAGE = Path(cnai_magic.__file__).parent
 _MODULES = sorted(
-    ".".join(("cnai_magic", *path.relative_to(_PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
-    for path in _PACKAGE.rglob("*.py")
-    if "node_modules" not in path.parts and path.read_text(encoding="utf-8").count("\n") > 1
+    ".".join(("cnai_magic", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+    for path in list_sources()
+    if path.read_text(encoding="utf-8").count("\n") > 1
 )
 
 
 def _defined(module: ModuleType) -> set[str]:
     """Return the names that a module defines itself and that do not begin with an underscore."""
     names: set[str] = set()
-    for node in ast.parse(inspect.getsource(module)).body:
+    for node in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
@@ -202,7 +202,7 @@ def test_an_example_in_the_documentation_runs(thing: Any, monkeypatch: pytest.Mo
 
 
 def test_the_readme_of_plain_python_runs_and_names_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = (_PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
     section = readme.partition("### In plain Python")[2].partition("\n#")[0]
     _run_on_the_demo(section.partition("```python\n")[2].partition("```")[0], monkeypatch)
     assert set(re.findall(r"\bcnai_magic\.(\w+)", section)) <= set(cnai_magic.__all__)
@@ -259,12 +259,12 @@ def test_a_name_that_is_not_there_is_an_attribute_error_that_names_it() -> None:
 def test_the_package_says_what_it_is_and_which_version() -> None:
     assert cnai_magic.__doc__
     assert cnai_magic.__version__.count(".") == 2
-    assert (_PACKAGE / "py.typed").exists()
+    assert (PACKAGE / "py.typed").exists()
 
 
 def test_the_readme_in_chinese_has_the_parts_of_the_english_one() -> None:
     english, chinese = (
-        (_PACKAGE.parent / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")
+        (PACKAGE.parent / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")
     )
     for part in (r"^#+(?= )", r"^```\w+", r"\]\(([\w./-]+\.ipynb)\)", r"^\| --- \| --- \|"):
         ours = [each for each in re.findall(part, chinese, re.M) if "zh-CN" not in each]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 
 import pytest
 
-import cnai_magic
 from cnai_magic.chat.formatters import mask_secrets
 from cnai_magic.chat.formatters.held_secrets import mask_held_secrets
 from cnai_magic.chat.formatters.masking import MASK
 from cnai_magic.redaction import ApiKey
 from tests.cases import check_each
+from tests.package_source import list_sources
 
 LETTERS = "aZ3kQ9xLm7Tb2RfW8cYd4NhV6pJs1GuE5oXi0KzAqMwBnCeDrFtHyUgIvOlPj"
 
@@ -137,7 +136,7 @@ def test_no_line_of_this_package_is_masked_by_its_form() -> None:
     # A corpus of ordinary code, each line of it once; lines about secrets are in one module.
     lines = {
         line: path.name
-        for path in Path(cnai_magic.__file__).parent.rglob("*.py")
+        for path in list_sources()
         if path.name != "masking.py"
         for line in path.read_text(encoding="utf-8").splitlines()
     }
