@@ -26,7 +26,11 @@ def _values(row: Parameter) -> st.SearchStrategy[Any]:
         names = st.sampled_from(["top_k", "a", "enable_search", "größe", "a b"])
         values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
         texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-        deep = st.recursive(values | texts, lambda each: st.lists(each) | st.dictionaries(names, each))
+        deep = st.recursive(
+            values | texts,
+            lambda each: st.lists(each, max_size=3) | st.dictionaries(names, each, max_size=3),
+            max_leaves=8,
+        )
         return st.dictionaries(names, deep, max_size=3)
     if row.functions:
         about = st.sampled_from(
