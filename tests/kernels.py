@@ -126,6 +126,20 @@ class Kernel:
             ran.reply = {**answer["content"], "parent": answer["parent_header"].get("msg_id")}
         return ran
 
+    def change_widget(self, comm: str, **state: object) -> list[dict[str, Any]]:
+        """Change the state of a widget as its page does; return all that the kernel says of it."""
+        client = self._client
+        content = {"comm_id": comm, "data": {"method": "update", "state": state, "buffer_paths": []}}
+        message = client.session.msg("comm_msg", content)
+        client.shell_channel.send(message)
+        messages: list[dict[str, Any]] = []
+        while True:
+            arrived = client.get_iopub_msg(timeout=PATIENCE)
+            messages.append(arrived)
+            is_own = arrived["parent_header"].get("msg_id") == message["header"]["msg_id"]
+            if is_own and arrived["content"].get("execution_state") == "idle":
+                return messages
+
     def complete(self, code: str) -> list[str]:
         """Return the lines that a front end would offer with the cursor at `|`, or at the end."""
         before, mark, after = code.rpartition("|")

@@ -24,7 +24,8 @@ class CellRun:
     """What one execution of a cell has done so far; `execution` tells it from any other.
 
     `has_begun` tells that the conversations know of it. `outside` counts the answers that are in no
-    conversation. The places of the others are kept with the names of their conversations.
+    conversation. The places of the others are kept with the names of their conversations. `kept_below` names
+    the output that keeps what the run did after its end, "" for none.
     """
 
     execution: object
@@ -35,6 +36,7 @@ class CellRun:
     has_begun: bool = False
     answered: list[tuple[str, CellPosition]] = field(default_factory=list)
     outputs: list[CellOutput] = field(default_factory=list)
+    kept_below: str = ""
 
     @property
     def position(self) -> CellPosition:

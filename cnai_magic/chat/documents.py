@@ -85,7 +85,7 @@ class Documents:
 
     def note_end(self, cell: str, now: float) -> None:
         """Note that the run of a cell has ended `now` (in seconds)."""
-        self._runs[cell] = self._runs[cell]._replace(ended=now)
+        self._runs[cell] = self._runs.get(cell, _Run("", now))._replace(ended=now)
 
     def is_run_anew(self, cell: str) -> bool:
         """Tell, once, whether a cell that runs showed nothing by what the document said before."""

@@ -9,6 +9,7 @@ module; where one of them is missing, Stop is an ordinary interrupt.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ __all__ = [
     "find_kernel_id",
     "get_request",
     "is_stop_queued",
+    "list_opened_comms",
     "list_queued",
+    "publish_below",
     "read_comms_on_control",
     "wait_until_settled",
 ]
@@ -35,6 +38,33 @@ def get_request(shell: Any) -> dict[str, Any]:
     # The shell of Pyodide's kernel has none.
     found = getattr(shell, "parent_header", None) or getattr(kernel, "_parent_header", None)
     return found if isinstance(found, dict) else {}
+
+
+def list_opened_comms(shell: Any) -> list[str]:
+    """Return the IDs of the comms that code of the kernel has opened, as each widget does."""
+    comms = getattr(getattr(getattr(shell, "kernel", None), "comm_manager", None), "comms", {})
+    return [name for name, comm in [*comms.items()] if getattr(comm, "primary", True)]
+
+
+def publish_below(
+    shell: Any,
+    request: Mapping[str, Any],
+    data: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    display_id: str,
+    *,
+    update: bool,
+) -> None:
+    """Show an output below the cell that a message asked to run, or `update` it: the cell may have ended.
+
+    Nothing is shown by Pyodide's kernel, which knows only the cell that runs.
+    """
+    publisher = shell.display_pub
+    if not hasattr(publisher, "pub_socket"):
+        return
+    content = {"data": data, "metadata": metadata, "transient": {"display_id": display_id}}
+    kind = "update_display_data" if update else "display_data"
+    publisher.session.send(publisher.pub_socket, kind, content, parent=request, ident=publisher.topic)
 
 
 def find_kernel_id(shell: Any) -> str:

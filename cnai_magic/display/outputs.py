@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from IPython.display import display
 
@@ -20,6 +22,7 @@ __all__ = [
     "build_kept_metadata",
     "build_shown_outputs",
     "change_output",
+    "keep_below",
     "keep_in_outputs",
     "show_as_now",
     "show_in_force",
@@ -73,14 +76,25 @@ def keep_in_outputs(session: KernelSession, run: CellRun, kept: Kept, *, succeed
         about = _update(run.outputs[-1], session, kept)
         written[-1] = _write(run.outputs[-1], about)
     elif kept:
-        note = CellOutput(
-            "", Line(_KEPT_HERE if run.answered and succeeded else kept.note(session.conversations))
-        )
+        is_answered = bool(run.answered) and succeeded
+        line = _KEPT_HERE if is_answered else kept.note(session.conversations)
+        note = CellOutput(uuid4().hex, Line(line))
         data, about = _build_output(kept, session, note.shown)
-        display(data, metadata=about, raw=True)  # type: ignore[no-untyped-call]
+        display(data, metadata=about, raw=True, display_id=note.display_id)  # type: ignore[no-untyped-call]
+        run.kept_below = note.display_id if is_answered else ""
         written.append(_write(note, about))
     if run.cell is not None:
         session.cells.written.write(run.cell, written)
+
+
+def keep_below(session: KernelSession, run: CellRun, kept: Kept, publish: Callable[..., None]) -> None:
+    """Keep what a run did after its cell had ended in an output of its own, which `publish` shows there."""
+    is_new = not run.kept_below
+    run.kept_below = run.kept_below or uuid4().hex
+    output = CellOutput(run.kept_below, Line(_KEPT_HERE))
+    data, about = _build_output(kept, session, output.shown)
+    publish(data, about, output.display_id, update=not is_new)
+    session.cells.written.add(kept.cell, _write(output, about))
 
 
 def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOutput:

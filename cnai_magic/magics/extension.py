@@ -17,6 +17,7 @@ from ..languages import choose, say
 from ..settings import Cnai
 from .cell_words import CELL
 from .completer import add_matcher, remove_matcher, write_matches
+from .left_behind import LeftBehind
 from .notebook_path import find_notebook_name, holds_answers
 from .transform import keep_body, keep_question_mark
 
@@ -43,6 +44,7 @@ class CnaiMagics(Magics):
         self.settings = settings
         self._shell_session: ShellSession | None = None
         self._cells_of_runs: dict[int, str | None] = {}
+        self._left_behind = LeftBehind()
         settings.observe(self.choose_language, "language")
 
     @no_var_expand
@@ -50,7 +52,7 @@ class CnaiMagics(Magics):
     def cnai(self, line: str, cell: str | None = None) -> Reply | Answers | Comparison | None:
         """Ask a model."""
         try:
-            with _advise_in_cell():
+            with self._in_cell():
                 came: Reply | Answers | Comparison | None = _import("ask").ask(self.shell_session, line, cell)
         except Interrupted:
             raise
@@ -62,7 +64,7 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_models(self, line: str) -> list[str] | None:
         """List the models."""
-        with _advise_in_cell():
+        with self._in_cell():
             models: list[str] | None = _import("models").list_models(self.shell_session, line)
         return models
 
@@ -70,14 +72,14 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_chat(self, line: str) -> None:
         """Show and change the conversations."""
-        with _advise_in_cell():
+        with self._in_cell():
             _import("chat").change_conversations(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_code(self, line: str) -> None:
         """Put the code of an answer into a new cell."""
-        with _advise_in_cell():
+        with self._in_cell():
             _import("code").insert_code_of_turn(self.shell_session, line)
 
     @no_var_expand
@@ -85,7 +87,7 @@ class CnaiMagics(Magics):
     def cnai_fix(self, line: str) -> None:
         """Ask about the cell that failed last."""
         try:
-            with _advise_in_cell():
+            with self._in_cell():
                 _import("fix").fix(self.shell_session, line)
         except KeyboardInterrupt:
             raise Interrupted from None
@@ -94,21 +96,21 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_prompt(self, line: str) -> None:
         """Save prompts, and show those that are saved."""
-        with _advise_in_cell():
+        with self._in_cell():
             _import("prompts").manage_prompts(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_spend(self, line: str) -> Any:
         """Show what was spent."""
-        with _advise_in_cell():
+        with self._in_cell():
             return _import("spend").show_spend(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_key(self, line: str) -> None:
         """Set the key."""
-        with _advise_in_cell():
+        with self._in_cell():
             _import("keys").set_key(self.shell_session, line)
 
     def complete(self, context: Any) -> dict[str, Any]:
@@ -128,7 +130,7 @@ class CnaiMagics(Magics):
         """What the magics share; made when it is first needed."""
         if self._shell_session is None:
             self._shell_session = _import("shell_session").ShellSession(
-                self.shell, self.settings, self._cells_of_runs
+                self.shell, self.settings, self._cells_of_runs, self._left_behind
             )
         return self._shell_session
 
@@ -142,12 +144,6 @@ class CnaiMagics(Magics):
         """Whether any magic ran in this kernel."""
         return self._shell_session is not None
 
-    def begin_cell(self, _: object = None) -> None:
-        """Note that a cell begins (called by IPython before each cell)."""
-        self.choose_language()
-        if self._shell_session is not None:
-            self._shell_session.cell.begin()
-
     def choose_language(self, _: object = None) -> None:
         """Speak the person's language (called before each cell, and where the setting changes)."""
         sent = get_request(self.shell).get("metadata", {}).get("cnai")
@@ -158,6 +154,17 @@ class CnaiMagics(Magics):
         self._cells_of_runs[result.execution_count] = getattr(result.info, "cell_id", None)
         if self._shell_session is not None:
             self._shell_session.end_of_cell(result)
+        self._left_behind.note(self.shell, get_request(self.shell))
+
+    @contextmanager
+    def _in_cell(self) -> Iterator[None]:
+        """Let an error advise what can be typed in a cell; what comes of one that has ended is kept in it."""
+        try:
+            with _advise_in_cell():
+                yield
+        finally:
+            if self._shell_session is not None:
+                self._shell_session.end_beside_cell()
 
 
 @contextmanager
@@ -209,7 +216,7 @@ def load(shell: Any) -> None:
     if magics.settings not in shell.configurables:
         shell.configurables.append(magics.settings)
     shell.register_magics(magics)
-    shell.events.register("pre_run_cell", magics.begin_cell)
+    shell.events.register("pre_run_cell", magics.choose_language)
     shell.events.register("post_run_cell", magics.end_of_cell)
     magics.choose_language()
     add_matcher(shell, magics.complete)
@@ -237,7 +244,7 @@ def unload(shell: Any) -> None:
     if keep_body in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_body)
         shell.input_transformers_cleanup.remove(keep_question_mark)
-        shell.events.unregister("pre_run_cell", magics.begin_cell)
+        shell.events.unregister("pre_run_cell", magics.choose_language)
         shell.events.unregister("post_run_cell", magics.end_of_cell)
         remove_matcher(shell)
 

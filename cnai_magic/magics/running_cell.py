@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..chat.documents import is_nameless
 from ..display.kernel import get_request
 from ..notebook.cell_ids import CellIds
 from ..notebook.saved_outputs import SavedCell
+from .left_behind import LeftBehind
 from .page_order import PageOrder, read_page_order
 
 __all__ = ["RunningCell"]
@@ -25,55 +26,55 @@ class RunningCell:
     `repeated` counts the former runs of cells with this source, where the front end gives no ID.
     """
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, left_behind: LeftBehind) -> None:
         self._shell = shell
+        self._left_behind = left_behind
         self.ids = CellIds()
         # The latest runs, by what tells one from another: a task may ask after its cell ended.
-        self._runs: dict[object, CellRun] = {}
-        self._older_threads: set[int | None] = set()
+        self._runs: OrderedDict[object, CellRun] = OrderedDict()
         self.repeated = 0
 
-    def begin(self) -> None:
-        """Note that a cell begins to run: a thread of an earlier one does not ask from this cell."""
-        self._older_threads = {each.ident for each in threading.enumerate()}
+    @property
+    def is_over(self) -> bool:
+        """Whether the cell has ended, and a widget or a thread that it left behind runs this code."""
+        return self._left_behind.find_request(self._shell) is not None
 
     @property
     def run(self) -> CellRun:
-        """The run that is under way, or that of the task that asks; a thread of an earlier cell has none."""
-        thread = threading.get_ident()
-        if thread in self._older_threads and thread != threading.main_thread().ident:
-            return CellRun(thread, None)
-        execution = self._request.get("header", {}).get("msg_id") or self._shell.execution_count
+        """The run that is under way, or the one whose task, widget or thread asks."""
+        execution = self.request.get("header", {}).get("msg_id") or self._shell.execution_count
         run = self._runs.get(execution)
         if run is None:
             cell = self.id
-            run = self._runs[execution] = CellRun(execution, None if cell is None else self.ids[cell])
+            name = None if cell is None else self.ids[cell]
+            run = self._runs[execution] = CellRun(execution, name, has_begun=self.is_over)
             self.repeated = self.ids.count(self.source) if cell is None else 0
             for former in list(self._runs)[:-_MOST_RUNS]:
                 del self._runs[former]
+        self._runs.move_to_end(execution)
         return run
 
     @property
     def id(self) -> str | None:
         """The ID that the front end gives, None where it gives none; the file may have another."""
-        cell = self._request.get("metadata", {}).get("cellId")
+        cell = self.request.get("metadata", {}).get("cellId")
         return cell if isinstance(cell, str) else None
 
     @property
     def asked_at(self) -> float | None:
         """When the front end asked to run it, by its clock (seconds since 1970); None if unknown."""
-        date = self._request.get("header", {}).get("date")
+        date = self.request.get("header", {}).get("date")
         return date.timestamp() if isinstance(date, datetime) else None
 
     @property
     def page(self) -> str:
         """The name of the page's connection that asked, "" if unknown."""
-        return str(self._request.get("header", {}).get("session", ""))
+        return str(self.request.get("header", {}).get("session", ""))
 
     @property
     def page_order(self) -> PageOrder | None:
         """The order of all cells as the page tells it; cells have the IDs of the file."""
-        order = read_page_order(self._request)
+        order = read_page_order(self.request)
         if order is None:
             return None
         without_output = {self.ids[cell] for cell in order.without_output}
@@ -83,14 +84,14 @@ class RunningCell:
 
     def align(self, saved: Sequence[str]) -> None:
         """Take the cells of the page for those of a file that have no ID of their own."""
-        order = read_page_order(self._request)
+        order = read_page_order(self.request)
         if order is not None and any(map(is_nameless, saved)):
             self.ids.align(order.cells, saved)
 
     @property
     def source(self) -> str:
         """The source of the cell as it was typed."""
-        return str(self._request.get("content", {}).get("code", ""))
+        return str(self.request.get("content", {}).get("code", ""))
 
     @property
     def is_identified(self) -> bool:
@@ -106,5 +107,6 @@ class RunningCell:
                 del self._runs[run.execution]
 
     @property
-    def _request(self) -> dict[str, Any]:
-        return get_request(self._shell)
+    def request(self) -> Mapping[str, Any]:
+        """The message that asked to run the cell to which this code belongs."""
+        return self._left_behind.find_request(self._shell) or get_request(self._shell)

@@ -7,20 +7,23 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from IPython.display import display
 
 from ..chat.prompts.failure import Failure
+from ..display.kernel import publish_below
 from ..display.line import Line
-from ..display.outputs import keep_in_outputs
+from ..display.outputs import keep_below, keep_in_outputs
 from ..errors import CnaiError
 from ..notebook.files import find_folder
 from ..session.kernel_session import KernelSession
 from ..session.question import Options
 from ..settings import Cnai
 from .cell_words import CELL
+from .left_behind import LeftBehind
 from .notebook_file import NotebookFile
 from .page_order import PageOrder
 from .running_cell import RunningCell
@@ -31,20 +34,24 @@ __all__ = ["ShellSession"]
 class ShellSession:
     """The session of one shell, and where in which notebook it is used.
 
+    `left_behind` are the widgets and threads of cells that ended.
     `cells_of_runs` are the IDs of the cells that ran, by the number of the run (None where it has none).
     `cells_with_code` are the IDs of those whose answer's code went into a cell of its own. `typed` is the
     latest question as it was typed, before values were put into it. `shown_instructions` is the system
     message from a file that was shown.
     """
 
-    def __init__(self, shell: Any, settings: Cnai, cells_of_runs: Mapping[int, str | None]) -> None:
+    def __init__(
+        self, shell: Any, settings: Cnai, cells_of_runs: Mapping[int, str | None], left_behind: LeftBehind
+    ) -> None:
         self.shell = shell
         self.cells_of_runs = cells_of_runs
         self.settings = settings
         self.cells_with_code: set[str] = set()
         self.shown_instructions = ""
         self.typed: tuple[str, Options] | None = None
-        self.cell = RunningCell(shell)
+        self.left_behind = left_behind
+        self.cell = RunningCell(shell, left_behind)
         self.file = NotebookFile(shell, settings, self.cell)
         self._session = KernelSession(settings, notify=self._notify, door=CELL)
         self.last_failure: Failure | None = None
@@ -86,6 +93,9 @@ class ShellSession:
     def arrange(self) -> None:
         """Let the turns stand as their cells do in the document, as far as that is known now."""
         cells = self._session.cells
+        if self.cell.is_over:  # the request of its run tells how the cells stood then
+            cells.arrange()
+            return
         self.cell.align([each.id for each in cells.restored if each.id is not None])
         running, page = self.cell.run.cell, self.cell.page_order
         if running is not None:
@@ -151,6 +161,18 @@ class ShellSession:
         keep_in_outputs(self._session, run, kept, succeeded=succeeded)
         if run.cell is not None:
             self._session.cells.documents.note_end(run.cell, time.time())
+
+    def end_beside_cell(self) -> None:
+        """Keep what a widget or a thread did whose cell has ended; nothing is done where a cell did it."""
+        cell = self.cell
+        if not cell.is_over:
+            return
+        self.left_behind.note(self.shell, cell.request)
+        run = cell.run
+        kept = self._session.cells.end_beside_run(run)
+        if kept:
+            keep_below(self._session, run, kept, partial(publish_below, self.shell, cell.request))
+            self._session.cells.documents.note_end(kept.cell, time.time())
 
     def _note_error(self, error: object, source: str) -> None:
         slip = error if isinstance(error, CnaiError) else None

@@ -44,6 +44,12 @@ class WrittenOutputs:
     def _note_names(self, cell: str, outputs: Iterable[WrittenOutput]) -> None:
         self.named.update((each.name, (cell, each)) for each in outputs if each.name)
 
+    def add(self, cell: str, output: WrittenOutput) -> None:
+        """Note an output below those of a cell, in place of the one that had its name here."""
+        others = [each for each in self._cells.get(cell, ()) if each.display_id != output.display_id]
+        self._cells[cell] = [*others, output]
+        self._note_names(cell, [output])
+
     def holds(self, cell: str, answer: str, document: Document) -> bool:
         """Tell whether an output of a cell, or its copies in a document, shows the answer of this ID."""
         return any(each.answer == answer for each in self._find(cell, document))

@@ -123,6 +123,14 @@ class Cells:
                 self.change(run.cell)
             return self._collect_kept(run.cell)
 
+    def end_beside_run(self, run: CellRun) -> Kept:
+        """Return what an output must keep of what a run did after its cell had ended."""
+        with self._lock.current:
+            if run.cell is None:
+                return Kept(self._conversations.clock.now())
+            self._held.setdefault(run.cell, set())
+            return self._collect_kept(run.cell)
+
     def find_cell(self, attempt: Attempt) -> str:
         """Return the cell of the turn of an answer: one that was copied is not where it was asked."""
         found = self._find_turn(attempt)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from playwright.sync_api import expect
 
 from tests.servers import ScriptedServer, sse
@@ -30,7 +32,12 @@ def test_answers_stay_where_their_output_goes(open_notebook: OpenNotebook, upstr
     expect(notebook.outputs(3)).not_to_contain_text("First of three.")
     notebook.until_idle()
     assert [each.json()["messages"][-1]["content"] for each in upstream.requests][-1] == "Is it 2?"
+    # It is kept below its cell, as the first one is, in the same line.
+    expect(notebook.outputs(3).get_by_text("The notebook keeps the answer here")).to_have_count(1)
+    assert "Second of three." in json.dumps(notebook.saved().cells[3].outputs)
     notebook.run(4, 5)
+    sent = [each["content"] for each in upstream.requests[-1].json()["messages"] if each["role"] == "user"]
+    assert sent == ["Two?", "Is it 1?", "Is it 2?", "Last?"]
     expect(notebook.outputs(4)).to_contain_text("Below.")
     expect(notebook.outputs(5)).to_contain_text("Captured.")
     expect(notebook.live).to_have_count(0)

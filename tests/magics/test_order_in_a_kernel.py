@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from tests.kernels import Ran, running_kernel, saved_as
+from tests.kernels import Kernel, Ran, running_kernel, saved_as
 from tests.servers import KEY, ScriptedServer, sse
 
 
@@ -268,7 +268,8 @@ def test_a_thread_and_a_task_that_ask_after_their_cell_ended_leave_other_cells_a
 
         kernel.run(begin_thread, "a", document="abcdl")
         run("%cnai A\ngo.set()\ndone.wait(60)\n%cnai B", "b")
-        assert run("%cnai C", "c") == "AXBC"
+        # What it asked stands where it was begun, not where another cell ran.
+        assert run("%cnai C", "c") == "XABC"
         run(begin_task, "d")
         run("%cnai C\nevent.set()\nawait task\n%cnai D", "c")
         for _ in range(2):
@@ -283,6 +284,55 @@ def test_a_thread_and_a_task_that_ask_after_their_cell_ended_leave_other_cells_a
         run("%cnai G", "l")
         assert kernel.value("copy.deepcopy(_cnai) == pickle.loads(pickle.dumps(_cnai)) == _cnai")
         assert len(questions(server)) > 6, "what was asked before is still sent"
+
+
+def test_what_a_widget_asks_is_a_turn_of_its_cell_live_and_restored(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    slider = (
+        "import ipywidgets\nslider = ipywidgets.IntSlider(0)\n"
+        "slider.observe(lambda change: get_ipython().run_line_magic('cnai', ' XYZ'[change.new]), 'value')"
+    )
+
+    def ask(kernel: Kernel, cell: str, document: str = "aub") -> Ran:
+        ran = kernel.run(f"%%cnai\n{cell.upper()}", cell, document=document)
+        assert not ran.error
+        return ran
+
+    def run_slider(kernel: Kernel) -> tuple[Ran, Callable[[int], str]]:
+        shown = kernel.run(slider, "u", document="aub")
+        comm, request = kernel.value("slider.comm.comm_id"), shown.messages[0]["parent_header"]
+
+        def move(value: int) -> str:
+            messages = kernel.change_widget(comm, value=value)
+            # The answers themselves go where the callback shows them, which no file holds.
+            shown.messages += [each for each in messages if each["parent_header"] == request]
+            return questions(server)
+
+        return shown, move
+
+    def delete_and_undo(kernel: Kernel) -> list[str]:
+        return [questions(server) for document in ("aub", "ab", "aub") if ask(kernel, "b", document)]
+
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        # No magic ran before it.
+        shown, move = run_slider(kernel)
+        assert move(1) == "X"
+        above = ask(kernel, "a")
+        assert [questions(server), move(2), move(3)] == ["A", "AXY", "AXYZ"]
+        below = ask(kernel, "b")
+        saved_as(tmp_path / "saved.ipynb", ("a", "", above), ("u", slider, shown), ("b", "", below))
+        assert len(shown.of("display_data")) == 1, "one line below its cell says so, which changes"
+        assert delete_and_undo(kernel) == ["AXYZB", "AB", "AXYZB"]
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        kernel.run("%cnai_chat restore --from saved.ipynb", "r", document="aubr")
+        assert delete_and_undo(kernel) == ["AXYZB", "AB", "AXYZB"]
+        # It asks nothing when its cell runs again, until it is moved.
+        _, move = run_slider(kernel)
+        ask(kernel, "b")
+        assert [questions(server), move(1)] == ["AB", "AX"]
+        ask(kernel, "b")
+        assert questions(server) == "AXB"
 
 
 def test_a_kernel_whose_folder_was_deleted_asks_and_says_what_cannot_be_written(
