@@ -73,11 +73,12 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
         latest = session.latest_attempt
         if latest is not None and latest is not before:
             # What the file will not hold is kept below the cell at its end.
-            if view.is_saved or run.cell is None:
+            is_shown = view.is_saved or run.cell is None
+            if is_shown:
                 run.show(getattr(view, "display_id", ""), latest)
             # Also one that was interrupted; one without text takes no place, and the former stays in force.
             if chosen.once or latest.turn:
                 run.answer("" if chosen.once else latest.conversation, position)
             if elsewhere is not None:
-                show_in_its_cell(shell_session, elsewhere)
+                show_in_its_cell(shell_session, elsewhere, is_shown=is_shown)
     return reply

@@ -46,10 +46,9 @@ def find_other_cell(
     return OtherCell(conversation.name, turn)
 
 
-def show_in_its_cell(shell_session: ShellSession, other: OtherCell) -> None:
-    """Show the whole answer in the output of its cell, and here that it stands there."""
-    session, run = shell_session.session, shell_session.cell.run
-    shown, turn = run.outputs[-1], other.turn
+def show_in_its_cell(shell_session: ShellSession, other: OtherCell, *, is_shown: bool) -> None:
+    """Show the whole answer in the output of its cell, and where it `is_shown` here that it stands there."""
+    session, run, turn = shell_session.session, shell_session.cell.run, other.turn
     if session.latest_attempt is None or session.latest_attempt.id != turn.attempt.id:
         return  # nothing came, and the former answer stays
     command = Command(session, lambda: None, run.count_command())
@@ -59,7 +58,9 @@ def show_in_its_cell(shell_session: ShellSession, other: OtherCell) -> None:
     recorded = command.record(
         note, "keep", other.conversation, changed=changed, turn_id=turn.id, answer=turn.attempt.id
     )
-    run.outputs[-1] = CellOutput(shown.display_id, recorded)
-    if shown.display_id:
-        display(recorded, display_id=shown.display_id, update=True)  # type: ignore[no-untyped-call]
+    if is_shown:
+        here = run.outputs[-1].display_id
+        run.outputs[-1] = CellOutput(here, recorded)
+        if here:
+            display(recorded, display_id=here, update=True)  # type: ignore[no-untyped-call]
     change_output(session, recorded)

@@ -70,6 +70,17 @@ def test_a_cell_below_goes_on_with_the_last_answer_in_the_output_of_its_cell(ker
     assert shown.count("below") == 1
 
 
+def test_an_answer_that_is_printed_goes_on_in_the_output_of_its_cell_too(kernel: Kernel) -> None:
+    kernel.run("%cnai_chat new printed")
+    first = kernel.run(f"%%cnai -n 10\n{QUESTION}", "p")
+    kernel.run("%config Cnai.display = 'text'")
+    rest = kernel.run("%cnai --continue", "q")
+    kernel.run("%config Cnai.display = 'auto'")
+    assert not rest.error
+    assert rest.stdout.strip()
+    assert updated(rest, first)["data"]["text/plain"].startswith(WHOLE)
+
+
 def test_what_cannot_go_on_is_explained(kernel: Kernel) -> None:
     kernel.run("%cnai_chat new complete")
     assert "there is no answer to go on with" in kernel.run("%cnai --continue").error[0]
