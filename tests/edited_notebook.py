@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 from IPython.core.displaypub import DisplayPublisher
@@ -77,6 +78,9 @@ class _Publisher(DisplayPublisher):
 
     notebook: EditedNotebook
     updates: list[dict[str, Any]]
+    session: _Channel
+    pub_socket: None
+    topic = b""
 
     def publish(  # type: ignore[override]
         self, data: Any, metadata: Any = None, *, transient: Any = None, update: bool = False, **_: Any
@@ -89,6 +93,21 @@ class _Publisher(DisplayPublisher):
             outputs = next((each.outputs for each in cells if name in each.outputs), {})
             self.updates.append(shown)
         outputs[name or str(len(outputs))] = shown
+
+
+class _Channel:
+    """Puts what is sent for a cell that has ended below it, unless it has run again since, as a page does."""
+
+    def __init__(self, notebook: EditedNotebook) -> None:
+        self._notebook = notebook
+
+    def send(self, _: object, kind: str, content: Any, *, parent: Mapping[str, Any], ident: bytes) -> None:
+        notebook, name = self._notebook, content["transient"]["display_id"]
+        cell = next(each for each in notebook.every_cell if each.id == parent["metadata"]["cellId"])
+        has_place = kind == "display_data" or name in cell.outputs
+        if has_place and notebook.requests.get(cell.id) is parent:
+            shown = {"output_type": "display_data", "data": content["data"], "metadata": content["metadata"]}
+            cell.outputs[name] = json.loads(json.dumps(shown))
 
 
 class EditedNotebook:
@@ -108,6 +127,9 @@ class EditedNotebook:
         self.shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
         self._publisher = self.shell.display_pub = _Publisher()
         self._publisher.notebook, self._publisher.updates = self, []
+        self._publisher.session, self._publisher.pub_socket = _Channel(self), None
+        # By the IDs of cells: what asked to run them last.
+        self.requests: dict[str, dict[str, Any]] = {}
         self._magics: CnaiMagics | None = None
         self._configured = len(self.shell.configurables)
         self._begin()
@@ -124,6 +146,9 @@ class EditedNotebook:
 
     def _begin(self) -> None:
         """Begin a kernel: nothing is known any more."""
+        self.requests.clear()
+        self._comms: dict[str, object] = {}
+        self.shell.kernel = SimpleNamespace(comm_manager=SimpleNamespace(comms=self._comms))  # type: ignore[attr-defined]
         settings = Cnai(base_url=self.server.base_url, model="m", prices={"m": (1, 2)}, ledger="off")
         settings.display, settings.notebook, settings.retries = "markdown", str(self.path), 0
         self._magics = CnaiMagics(self.shell, settings)
@@ -196,6 +221,9 @@ class EditedNotebook:
             "metadata": metadata,
             "content": {"code": source, "allow_stdin": False},
         }
+        self.requests[cell.id] = self.shell.parent_header
+        # A widget of this run.
+        self._comms[f"{cell.id}, run {self._count}"] = None
         with redirect_stdout(StringIO()) as printed:
             result = self.shell.run_cell(source, store_history=False, silent=False)
         cell.count = self._count
@@ -205,6 +233,13 @@ class EditedNotebook:
             error = {"output_type": "error", "ename": "CnaiError", "evalue": "", "traceback": []}
             cell.outputs["error"] = error
         result.raise_error()
+
+    def click(self, cell: Cell, magic: str, line: str) -> None:
+        """Let a widget of the last run of a cell carry out a magic, which is shown nowhere."""
+        self.running = Cell("elsewhere")
+        header = {"msg_id": object(), "msg_type": "comm_msg"}
+        self.shell.parent_header = {"header": header, "content": {"comm_id": f"{cell.id}, run {cell.count}"}}
+        self.shell.run_line_magic(magic, line)
 
     def press(self, cell: Cell | None, **request: object) -> None:
         """Press a button of the extension, in a cell or beside the notebook.

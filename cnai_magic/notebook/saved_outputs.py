@@ -299,14 +299,15 @@ class SavedOutputs:
             self._kept.append((event.time, read_kept_turn(read_mapping(about["kept_turn"]))))
 
     def _save_kept(self) -> None:
-        """Add the turns that commands kept, each in the cell that asked it, if that shows it."""
-        own = {
-            attempt.id: each.turn.position.cell for each in self.comparisons for attempt in each.turn.attempts
-        }
+        """Add the turns that commands kept, each in the cell that has it, or that asked it and shows it."""
+        compared = ((each.turn.position.cell, each.turn.attempts) for each in self.comparisons)
+        own = {attempt.id: cell for cell, attempts in compared for attempt in attempts}
         shown = {each.turn_id for each in self.answers.values()}
+        holding = {each.turn_id: each.cell for each in self.turns if each.cell and not each.is_copy}
         for time, turn in self._kept:
             shows = turn.attempt.turn_id in shown and turn.attempt.cell in self._showing
-            cell = turn.attempt.cell if shows else own.get(turn.attempt.id)
+            asked = turn.attempt.cell if shows else own.get(turn.attempt.id)
+            cell = holding.get(turn.attempt.turn_id, asked)
             if cell is None and self.keeps_ids and turn.attempt.cell:
                 self._charge(list_all_attempts(turn.attempt))  # its cell was deleted or cleared
             else:

@@ -63,7 +63,7 @@ KINDS = [
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
     *("copy, delete", "copy, delete", "copy, delete", "capture", "compare", "compare"),
     *("append", "append", "twice", "new", "in another", "fail", "below", "restore", "else", "print"),
-    "outside",
+    *("outside", "click", "click"),
     *("press attempt", "press attempt", "press compared", "press use", "press fork"),
 ]
 _STEPS = random_steps(
@@ -107,6 +107,12 @@ class Walk:
             self.ask(cell, f"%%cnai --chat {names[other % len(names)]}\nquestion {{}}")
         elif kind == "fail":
             self.ask(cell, "%cnai question {}\n%cnai_chat use nowhere")
+        elif kind == "click" and cell.id in notebook.requests and cell.has_output:
+            self.count += 1
+            command = _COMMANDS[other % len(_COMMANDS)].format(notebook.session.conversations.current)
+            magic, line = ("cnai", f"question {self.count}") if other % 3 else ("cnai_chat", command)
+            with suppress(CnaiError):
+                notebook.click(cell, magic, line)
         elif kind == "else":
             self.run(cell, "0")
         elif kind == "outside":
@@ -393,6 +399,8 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
 # A cell that had asked, and shows compared answers or one outside of the conversation: only a copy is left.
 @example("page", [("outside", 2, 0), ("copy, delete", 2, 0)])
 @example("page", [("outside", 2, 1), ("copy, delete", 2, 0)])
+# An answer that a command kept is in a copy, and its own cell asks in several ways again.
+@example("page", [("compare", 0, 0), ("copy", 1, 4), ("clear", 1, 0), ("press use", 0, 0), ("outside", 1, 0)])
 def test_a_kernel_sends_what_one_does_that_restores_its_notebook(
     server: ScriptedServer, path: Path, told_by: Literal["page", "file"], steps: list[tuple[str, int, int]]
 ) -> None:
