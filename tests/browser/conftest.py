@@ -7,7 +7,8 @@ in a folder of its own:
     pip install --no-deps --target FOLDER "ipykernel<7" nest-asyncio
     export CNAI_IPYKERNEL6=FOLDER
 
-Nothing here sleeps: every wait is for a condition. Pictures of each state go to tests/screenshots/.
+Nothing here sleeps: every wait is for a condition. With CNAI_SCREENSHOTS=1 pictures of each state go to
+tests/screenshots/.
 """
 
 from __future__ import annotations

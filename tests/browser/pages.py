@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ PATIENCE = 20_000
 """Milliseconds after which a condition that does not come true fails the test."""
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
+# Read before the environment of each test is cleaned.
+_PICTURES = os.environ.get("CNAI_SCREENSHOTS") == "1"
 
 # Leaves the application as it was before a notebook was opened; says whether it did.
 _CLEAR = """async () => {
@@ -216,6 +219,8 @@ class NotebookPage:
         ]
 
     def picture(self, name: str) -> None:
-        """Keep what the page shows, for a person to look at."""
+        """Keep what the page shows, where a person asks for pictures: each costs as much as a cell."""
+        if not _PICTURES:
+            return
         SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
