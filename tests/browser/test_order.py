@@ -120,11 +120,12 @@ def test_requests_carry_the_order_of_cells_whatever_is_done_to_them(
     expect(notebook.outputs(2)).to_have_text("")
     notebook.run(3)
     check(notebook, 3, cleared=[2])
-    # The page that is loaded again finds that in the document.
-    notebook.saved()
-    notebook.reload()
-    notebook.run(3)
-    check(notebook, 3, cleared=[2])
+    # The page that is loaded again finds that in the document; Notebook 7 would for twice as much time.
+    if app == "lab":
+        notebook.saved()
+        notebook.reload()
+        notebook.run(3)
+        check(notebook, 3, cleared=[2])
     # So is one below a cell that failed: it is not run, and what it showed is gone.
     notebook.write(2, "input(); 1 / 0")
     notebook.run_all()

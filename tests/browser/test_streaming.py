@@ -41,8 +41,10 @@ def test_text_is_read_before_the_answer_ends_and_stays_as_plain_markdown(
 ) -> None:
     gate = Gate()
     upstream.reply(stream("The **capital** of ", "France is", gate, " *Paris*."))
-    notebook = open_notebook("%%cnai\nWhat is the capital of France?", app=app)
-    notebook.run_all()
+    upstream.reply(stream("Half an ", "answer", Gate()))
+    notebook = open_notebook("%%cnai\nWhat is the capital of France?", "%%cnai\nTell", app=app)
+    notebook.run(0)
+    notebook.run_cell(1)
     live = notebook.live
     expect(live).to_contain_text("The capital of France is")
     expect(live).not_to_contain_text("Paris")
@@ -68,10 +70,20 @@ def test_text_is_read_before_the_answer_ends_and_stays_as_plain_markdown(
     assert output.metadata.cnai.finish_reason == "stop"
     assert output.metadata.cnai.usage.completion_tokens == 8
 
-    notebook.end_kernel()
-    notebook.reload()
-    notebook.until_idle()
+    # What a kernel leaves that ends in the middle of the next answer: text, and no widget.
+    notebook.run_cell(2)
+    expect(live).to_contain_text("Half an answer")
+    notebook.restart()
+    expect(live).to_have_count(0)
+    (kept,) = notebook.saved().cells[2].outputs
+    assert kept.data == {
+        "text/plain": "Half an answer\n\n"
+        "deepseek-chat · turn 2 · kernel restarted: the answer above is all that arrived"
+    }
+    expect(notebook.outputs(2)).to_have_text(kept.data["text/plain"])
+    notebook.open_again()
     expect(notebook.final).to_contain_text("The capital of France is Paris.")
+    expect(notebook.outputs(2)).to_have_text(kept.data["text/plain"])
     expect(notebook.page.get_by_text("Error displaying widget")).to_have_count(0)
 
 
@@ -146,13 +158,15 @@ def test_reasoning_is_folded_before_and_after_the_end_and_stays_open_where_it_wa
     expect(notebook.final.nth(1).locator("details")).not_to_have_attribute("open", "")
 
 
-def test_an_answer_whose_kernel_restarts_says_so_and_makes_place_for_the_next(
-    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
+def test_an_answer_whose_kernel_restarts_or_dies_says_so_and_makes_place_for_the_next(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
 ) -> None:
     upstream.reply(stream("Half an ", "answer", Gate()))
     upstream.reply(stream("The whole answer."))
-    notebook = open_notebook("%%cnai\nTell", app=app)
-    notebook.run_all()
+    upstream.reply(stream("Half an ", "answer again", Gate()))
+    notebook = open_notebook("%%cnai\nTell", "import os\nprint(os.getpid())")
+    notebook.run(0)
+    notebook.run_cell(1)
     expect(notebook.live).to_contain_text("Half an answer")
     notebook.restart()
     # Its widget is gone with the kernel: what had come stays as text, in the file too.
@@ -163,20 +177,16 @@ def test_an_answer_whose_kernel_restarts_says_so_and_makes_place_for_the_next(
         "deepseek-chat · turn 1 · kernel restarted: the answer above is all that arrived"
     }
     expect(notebook.outputs(1)).to_have_text(kept.data["text/plain"])
-    notebook.picture(f"{app}-restarted")
-    notebook.run(0, 1)
+    notebook.picture("lab-restarted")
+    notebook.run(0, 1, 2)
     expect(notebook.final).to_contain_text("The whole answer.")
     expect(notebook.live).to_have_count(0)
 
-
-def test_an_answer_whose_kernel_died_says_so(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
-    upstream.reply(stream("Half an ", "answer", Gate()))
-    notebook = open_notebook("import os\nprint(os.getpid())", "%%cnai\nTell")
-    notebook.run_all()
-    expect(notebook.live).to_contain_text("Half an answer")
-    os.kill(int(notebook.outputs(1).inner_text()), signal.SIGKILL)
-    expect(notebook.outputs(2)).to_contain_text("kernel restarted: the answer above is all that arrived")
-    expect(notebook.outputs(2)).to_contain_text("Half an answer")
+    notebook.run_cell(1)
+    expect(notebook.live).to_contain_text("Half an answer again")
+    os.kill(int(notebook.outputs(2).inner_text()), signal.SIGKILL)
+    expect(notebook.outputs(1)).to_contain_text("kernel restarted: the answer above is all that arrived")
+    expect(notebook.outputs(1)).to_contain_text("Half an answer again")
     expect(notebook.stop_button).to_have_count(0)
 
 

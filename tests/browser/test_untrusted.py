@@ -122,7 +122,7 @@ def test_no_payload_runs_loads_or_links_live_at_the_end_opened_again_or_exported
     expect(notebook.final).to_have_count(len(cells))
     assert _found(page, notebook.final.element_handles()) == []
     saved = notebook.saved()
-    notebook.reload()
+    notebook.open_again()
     expect(notebook.final).to_have_count(len(cells))
     assert _found(page, notebook.final.element_handles()) == []
     assert notebook.dialogs == []
