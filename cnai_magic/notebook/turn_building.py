@@ -122,7 +122,7 @@ def _turn(found: FoundTurn, position: CellPosition, conversation: KernelConversa
             each,
             number=each.number if is_counted else count,
             turn=each.turn or (number if found.stands else 0),
-            first_run=first_run,
+            first_run=each.first_run or first_run,
             conversation=conversation.name if each.conversation in former else each.conversation,
             others=(),
         )

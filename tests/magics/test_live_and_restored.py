@@ -399,6 +399,18 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
 # A cell that had asked, and shows compared answers or one outside of the conversation: only a copy is left.
 @example("page", [("outside", 2, 0), ("copy, delete", 2, 0)])
 @example("page", [("outside", 2, 1), ("copy, delete", 2, 0)])
+# A cell that asks twice, had been cleared, and shows again what its second question got before.
+@example(
+    "page",
+    [
+        ("twice", 0, 1),
+        ("clear", 2, 0),
+        ("below", 2, 0),
+        ("press attempt", 1, 0),
+        ("restore", 0, 0),
+        ("new", 0, 0),
+    ],
+)
 # An answer that a command kept is in a copy, and its own cell asks in several ways again.
 @example("page", [("compare", 0, 0), ("copy", 1, 4), ("clear", 1, 0), ("press use", 0, 0), ("outside", 1, 0)])
 def test_a_kernel_sends_what_one_does_that_restores_its_notebook(
