@@ -96,18 +96,21 @@ class _Publisher(DisplayPublisher):
 
 
 class _Channel:
-    """Puts what is sent for a cell that has ended below it, unless it has run again since, as a page does."""
+    """Puts what is sent for a cell that has ended below it, unless it has run again since, as a page does.
+
+    An update changes the output of its display ID.
+    """
 
     def __init__(self, notebook: EditedNotebook) -> None:
         self._notebook = notebook
 
     def send(self, _: object, kind: str, content: Any, *, parent: Mapping[str, Any], ident: bytes) -> None:
         notebook, name = self._notebook, content["transient"]["display_id"]
-        cell = next(each for each in notebook.every_cell if each.id == parent["metadata"]["cellId"])
-        has_place = kind == "display_data" or name in cell.outputs
-        if has_place and notebook.requests.get(cell.id) is parent:
-            shown = {"output_type": "display_data", "data": content["data"], "metadata": content["metadata"]}
-            cell.outputs[name] = json.loads(json.dumps(shown))
+        shown = {"output_type": "display_data", "data": content["data"], "metadata": content["metadata"]}
+        for cell in notebook.every_cell:
+            is_own = kind == "display_data" and notebook.requests.get(cell.id) is parent
+            if is_own or name in cell.outputs:
+                cell.outputs[name] = json.loads(json.dumps(shown))
 
 
 class EditedNotebook:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ..chat.order import CellPosition
-from ..display.outputs import show_in_force
+from ..display.kernel import publish_below
+from ..display.outputs import keep_below, show_in_force
 from ..errors import InputError
 from ..nearest import suggest_name
 from .chat_changes import Command
@@ -21,6 +23,7 @@ from .page_requests import find_conversation, find_turn, read_id, read_name, rea
 
 if TYPE_CHECKING:
     from ..chat.attempt import Turn
+    from ..chat.cell_run import CellRun
     from ..chat.comparison import Comparison
     from ..chat.conversation import KernelConversation
     from .shell_session import ShellSession
@@ -132,11 +135,16 @@ def _show_again(
 ) -> None:
     """Show what is in force of a turn in the output of its cell, with the state of all conversations.
 
-    Where the output is not of this kernel, the page finds it by its turn, or by `former`, the name of the
-    comparison whose answer it is.
+    A line below the cell has the state where that keeps the answer. Where the output is not of this kernel,
+    the page finds it by its turn, or by `former`, the name of the comparison whose answer it is.
     """
     session = shell_session.session
     session.cells.change(turn.position.cell)
+    keeping = _find_keeping(shell_session, turn)
+    if keeping is not None:
+        publish = partial(publish_below, shell_session.shell, shell_session.cell.request)
+        keep_below(session, keeping, session.cells.end_beside_run(keeping), publish)
+        return
     shown = turn.shown(session.settings.save_attempts)
     show_in_force(session, turn.display_id or uuid4().hex, shown, conversation.name, former)
 
@@ -144,16 +152,22 @@ def _show_again(
 def _find_shown(
     shell_session: ShellSession, conversation: KernelConversation
 ) -> tuple[KernelConversation, Turn]:
-    """Return the last turn whose answer the notebook shows, of a conversation if it has one, or of any."""
+    """Return the last turn whose answer the notebook holds, of a conversation if it has one, or of any."""
     session = shell_session.session
     for each in (conversation, *session.conversations):
-        shown = next(filter(session.cells.shows_turn, reversed(each.turns)), None)
-        if shown is not None:
-            return each, shown
+        for turn in reversed(each.turns):
+            if session.cells.shows_turn(turn) or _find_keeping(shell_session, turn) is not None:
+                return each, turn
     raise InputError(
         "the notebook shows no answer yet that could keep this",
         next_step="ask a question first, or do it in a cell with %cnai_chat",
     )
+
+
+def _find_keeping(shell_session: ShellSession, turn: Turn) -> CellRun | None:
+    """Return the run below whose cell a line keeps the answer of a turn; None where that is shown."""
+    run = shell_session.cell.find_run(turn.position.cell)
+    return run if run is not None and run.kept_below and not turn.display_id else None
 
 
 ACTIONS: dict[str, Callable[[ShellSession, Mapping[str, Any]], None]] = {

@@ -54,6 +54,11 @@ class RunningCell:
         self._runs.move_to_end(execution)
         return run
 
+    def find_run(self, cell: str | None) -> CellRun | None:
+        """Return the last run of a cell in this kernel, None where it is not known any more."""
+        runs = reversed(self._runs.values())
+        return next((each for each in runs if each.cell == cell), None) if cell is not None else None
+
     @property
     def id(self) -> str | None:
         """The ID that the front end gives, None where it gives none; the file may have another."""

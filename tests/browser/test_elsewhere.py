@@ -41,6 +41,12 @@ def test_answers_stay_where_their_output_goes(open_notebook: OpenNotebook, upstr
     expect(notebook.outputs(4)).to_contain_text("Below.")
     expect(notebook.outputs(5)).to_contain_text("Captured.")
     expect(notebook.live).to_have_count(0)
+    # An output widget would not follow the choice of an attempt.
+    upstream.reply(sse("In a widget again."))
+    notebook.run(2)
+    expect(notebook.outputs(2)).to_contain_text("attempt 2")
+    expect(notebook.outputs(2).get_by_role("button", name="Copy answer")).to_be_visible()
+    expect(notebook.outputs(2).get_by_role("button", name="Former attempt")).to_have_count(0)
     for cell in range(6):
         expect(notebook.outputs(cell)).not_to_contain_text("Traceback")
         expect(notebook.outputs(cell)).not_to_contain_text("Error displaying widget")

@@ -90,6 +90,26 @@ def test_the_page_sees_the_state_and_puts_attempts_into_force(server: ScriptedSe
         assert shown["data"]["text/plain"].startswith("second")
 
 
+def test_a_line_that_keeps_a_printed_answer_keeps_what_buttons_do(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        kernel.run("%config Cnai.display = 'text'")
+        server.reply(sse("printed"))
+        printed = kernel.run("%%cnai\nOne?", "a")
+        for name, chosen in (("fork", "main"), ("use", "main"), ("use", "plan")):
+            state, ran = kernel.ask_page(do=name, conversation=chosen, name="plan")
+            assert "error" not in state
+            printed.messages += [each for each in ran.messages if each["msg_type"] == "update_display_data"]
+        saved_as(tmp_path / "kept.ipynb", ("a", "%%cnai\nOne?", printed))
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        kernel.run("%cnai_chat restore --from kept.ipynb", "r")
+        state, _ = kernel.ask_page(do="state")
+        assert state["conversation"] == "plan"
+        ask(kernel, server, "b", "Two?", "second")
+        assert sent(server) == ["One?", "printed", "Two?"]
+
+
 def test_conversations_are_outlined_used_forked_and_exported(
     kernel: Kernel, server: ScriptedServer, folder: Path
 ) -> None:

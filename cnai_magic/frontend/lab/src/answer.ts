@@ -146,7 +146,8 @@ export class ShownAnswer {
     const isStale = this.stale.some(({ turns }) => turns.get(turn) === place?.cell.model.id);
     const staleBelow = this.staleBelow.length;
     this.mark(isStale ? place?.cell : undefined);
-    const changeable = this.state?.isKnown ?? false;
+    // An output widget shows what it was given, and would not follow.
+    const changeable = (this.state?.isKnown ?? false) && !this.renderer.node.closest(".jupyter-widgets");
     this.row.draw({ facts, text, code, otherQuestion, number: this.findNumber(turn), changeable, isStale, staleBelow });
     this.choice.draw(this.compared, changeable);
     this.renderer.node.classList.toggle("cnai-followed", !!this.state?.current);

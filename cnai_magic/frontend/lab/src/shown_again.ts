@@ -14,10 +14,13 @@ interface About {
 
 /** Show what the kernel shows again, where the notebook has not followed by itself: the output may be of another kernel. */
 export function showAgain(notebook: Notebook, { data, metadata }: Shown, { cell: asked = "", compared }: About = {}): void {
-  const { cell, id } = asRecord(metadata.cnai);
+  const { cell, id, event, kept } = asRecord(metadata.cnai);
+  // A line below a cell keeps what no output shows: it is known by its cell alone.
+  const isLine = event === "kept";
   const turn = readFacts(data[PAGE_TYPE])?.turn;
   // The kernel may have another name for it, where the file gave it none.
-  const outputs = (findModel(notebook, asText(cell)) ?? findModel(notebook, asked))?.outputs;
+  const own = asText(isLine ? asRecord(kept).cell : cell);
+  const outputs = (findModel(notebook, own) ?? findModel(notebook, asked))?.outputs;
   if (outputs && compared !== undefined) dropInterrupt(outputs);
   for (const [index, output] of outputs?.toJSON().entries() ?? []) {
     const shown = asRecord(output);
@@ -26,10 +29,10 @@ export function showAgain(notebook: Notebook, { data, metadata }: Shown, { cell:
     // Of compared answers one is a turn now, which takes their place: by this request, or since the page was loaded.
     const former = readCompared(facts);
     const wasCompared = former !== null && (former.id === compared || listCompared(same).includes(id));
-    if (readFacts(facts)?.turn !== turn && !wasCompared) continue;
+    if (isLine ? same.event !== "kept" : readFacts(facts)?.turn !== turn && !wasCompared) continue;
     // Compared answers that were asked again have the name that they had.
     const isCompared = readCompared(data[PAGE_TYPE]) !== null;
-    if (same.id === id && !isCompared && JSON.stringify(same.kept) === JSON.stringify(asRecord(metadata.cnai).kept)) continue;
+    if (same.id === id && !isCompared && JSON.stringify(same.kept) === JSON.stringify(kept)) continue;
     outputs?.set(index, { output_type: "display_data", data, metadata } as never);
   }
 }
