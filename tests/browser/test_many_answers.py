@@ -12,7 +12,9 @@ from .answers import stream
 from .conftest import OpenNotebook
 from .pages import NotebookPage
 
-_CELLS = 6
+_FIRST = 2
+"""Cells after which the page has made all that it makes once."""
+_CELLS = 4
 _PLAIN = 3
 _EACH = 10
 """Answers of one cell: fewer than JupyterLab shows below a cell without being asked."""
@@ -43,18 +45,20 @@ def test_many_answers_leave_nothing_but_their_markdown(
 ) -> None:
     upstream.always(stream(_ANSWER))
     notebook = open_notebook(
-        *[_CELL] * (2 * _CELLS), '%config Cnai.display = "markdown"', *[_CELL] * _PLAIN, _LEFT
+        *[_CELL] * (_FIRST + _CELLS), '%config Cnai.display = "markdown"', *[_CELL] * _PLAIN, _LEFT
     )
     session = notebook.page.context.new_cdp_session(notebook.page)
     session.send("Performance.enable")
     notebook.run_cell(0)
     # The bundle is fetched with the first answers, and once.
     start = _after(notebook, session, range(1, 2), _EACH)
-    first = _after(notebook, session, range(2, _CELLS + 1), _CELLS * _EACH)
-    second = _after(notebook, session, range(_CELLS + 1, 2 * _CELLS + 1), 2 * _CELLS * _EACH)
-    # The same answers without a widget are what JupyterLab itself needs for them: half as many tell.
-    last = 2 * _CELLS + 1 + _PLAIN
-    markdown_only = _after(notebook, session, range(2 * _CELLS + 1, last + 1), (2 * _CELLS + _PLAIN) * _EACH)
+    first = _after(notebook, session, range(2, _FIRST + 1), _FIRST * _EACH)
+    second = _after(notebook, session, range(_FIRST + 1, _FIRST + _CELLS + 1), (_FIRST + _CELLS) * _EACH)
+    # The same answers without a widget are what JupyterLab itself needs for them: fewer tell.
+    last = _FIRST + _CELLS + 1 + _PLAIN
+    markdown_only = _after(
+        notebook, session, range(_FIRST + _CELLS + 1, last + 1), (_FIRST + _CELLS + _PLAIN) * _EACH
+    )
 
     notebook.run_cell(last + 1)
     left = notebook.outputs(last + 1)
@@ -66,7 +70,8 @@ def test_many_answers_leave_nothing_but_their_markdown(
     live = second.since(first)
     plain = _Measured(*(each * _CELLS // _PLAIN for each in markdown_only.since(second)))
     print(f"{answers} answers: {live} with a widget, {plain} without")
-    assert live.nodes <= 1.1 * plain.nodes + answers
+    # Of one answer that is kept whole, about thirty.
+    assert live.nodes <= 1.1 * plain.nodes + 5 * answers
     assert live.listeners <= 1.1 * plain.listeners + answers
     assert live.heap <= 1.5 * plain.heap + 20_000 * answers
 
