@@ -33,13 +33,14 @@ class Removed:
     """What commands took out of the conversations, so that it stays out and commands can be run again.
 
     `names` are those of deleted conversations; `first_runs` tells when the cells first ran whose turns were
-    deleted with them. `turns` are the IDs of turns that no conversation has any more; `dropped` those that
-    the command at a position took out last.
+    deleted with them. `turns` are the IDs of turns that no conversation has any more; `deleted` those that
+    deleted ones had, each with the name; `dropped` those that the command at a position took out last.
     """
 
     names: set[str] = field(default_factory=set)
     first_runs: dict[str, datetime] = field(default_factory=dict)
     turns: set[str] = field(default_factory=set)
+    deleted: set[tuple[str, str]] = field(default_factory=set)
     dropped: dict[CellPosition, str] = field(default_factory=dict)
 
 
@@ -291,8 +292,10 @@ class Conversations:
             return None
         conversation = self[name]
         del self._named[conversation.name]
-        self.meet(*(turn.id for turn in conversation.every_turn))
+        turns = {turn.id for turn in conversation.every_turn}
+        self.meet(*turns)
         self._removed.names.add(conversation.name)
+        self._removed.deleted |= {(conversation.name, turn) for turn in turns}
         for turn in (*conversation.turns, *conversation.absent):
             if turn.position.cell is not None and turn.position.is_asked_again:
                 self._removed.first_runs.setdefault(turn.position.cell, turn.first_run)
@@ -360,6 +363,7 @@ class Conversations:
         self._removed.names.update(name for name in removed.names if name not in self._named)
         self._removed.first_runs = removed.first_runs | self._removed.first_runs
         self._removed.dropped = removed.dropped | self._removed.dropped
+        self._removed.deleted |= removed.deleted
         self._met |= removed.turns
 
     def find_turns(self, cell: str) -> list[tuple[KernelConversation, Turn]]:

@@ -110,9 +110,10 @@ class FoundConversations:
 
     def take(self, state: SavedState) -> None:
         """Let all turns stand where a state says; those of which it does not know stay where they are."""
-        known = state.known()
-        for each in self.by_name.values():
-            each.turns = {turn: found for turn, found in each.turns.items() if turn not in known}
+        known, deleted = state.known(), state.removed.deleted
+        for name, each in self.by_name.items():
+            unknown = [turn for turn in each.turns if turn not in known and (name, turn) not in deleted]
+            each.turns = {turn: each.turns[turn] for turn in unknown}
         before, self.by_name = self.by_name, {}
         taken = [self._taken(each) for each in state.conversations]
         for each, saved in zip(taken, state.conversations, strict=True):

@@ -99,6 +99,10 @@ def state_record(conversations: Conversations, most_attempts: int) -> dict[str, 
     standing = set(map(id, conversations))
     index = {id(each): number for number, each in enumerate(every)}
     removed = conversations.removed
+    # Of turns that another conversation has still, if only in a cell that is not there.
+    deleted = [
+        {"name": name, "turn": turn} for name, turn in sorted(removed.deleted) if turn not in removed.turns
+    ]
     dropped = [{**_position(by), "turn": turn} for by, turn in removed.dropped.items()]
     return {
         "current": conversations.current,
@@ -110,6 +114,7 @@ def state_record(conversations: Conversations, most_attempts: int) -> dict[str, 
             deleted=sorted(removed.names),
             first_runs={cell: format_time(time) for cell, time in removed.first_runs.items()},
             gone=sorted(removed.turns),
+            deleted_turns=deleted,
             dropped=dropped,
             ratings=_write_ratings(conversations),
         ),
@@ -200,12 +205,14 @@ def read_state(about: Mapping[str, Any], time: datetime) -> SavedState:
     """Return the state that an output keeps; raises InputError, with the reason, where it is not sound."""
     listed = [_read_conversation(read_mapping(each)) for each in _read_list(about, "conversations")]
     first_runs = read_mapping(about.get("first_runs", {}))
+    deleted = [read_mapping(each) for each in _read_list(about, "deleted_turns")]
     dropped = [read_mapping(each) for each in _read_list(about, "dropped")]
     ratings = read_mapping(about.get("ratings", {}))
     removed = Removed(
         names=set(_read_names(about, "deleted")),
         first_runs={cell: read_time(first_runs, cell) for cell in first_runs},
         turns=set(_read_names(about, "gone")),
+        deleted={(read_name(each, "name"), read_name(each, "turn")) for each in deleted},
         dropped={_read_position(each): read_name(each, "turn") for each in dropped},
     )
     return SavedState(
