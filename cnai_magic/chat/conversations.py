@@ -34,7 +34,7 @@ class Removed:
 
     `names` are those of deleted conversations; `first_runs` tells when the cells first ran whose turns were
     deleted with them. `turns` are the IDs of turns that no conversation has any more; `deleted` those that
-    deleted ones had, each with the name; `dropped` those that the command at a position took out last.
+    only others have, with the name; `dropped` those that the command at a position took out last.
     """
 
     names: set[str] = field(default_factory=set)
@@ -292,10 +292,9 @@ class Conversations:
             return None
         conversation = self[name]
         del self._named[conversation.name]
-        turns = {turn.id for turn in conversation.every_turn}
-        self.meet(*turns)
+        self.meet(*(turn.id for turn in conversation.every_turn))
         self._removed.names.add(conversation.name)
-        self._removed.deleted |= {(conversation.name, turn) for turn in turns}
+        self._removed.deleted |= {(conversation.name, turn.id) for turn in conversation.every_turn}
         for turn in (*conversation.turns, *conversation.absent):
             if turn.position.cell is not None and turn.position.is_asked_again:
                 self._removed.first_runs.setdefault(turn.position.cell, turn.first_run)
@@ -348,6 +347,7 @@ class Conversations:
         present = {turn.id for each in self for turn in each.every_turn}
         self._met |= present
         self._removed.turns = self._met - present
+        self._removed.deleted = {each for each in self._removed.deleted if each[1] in present}
         self._removed.names.difference_update(self._named)
         return self._removed
 

@@ -99,10 +99,7 @@ def state_record(conversations: Conversations, most_attempts: int) -> dict[str, 
     standing = set(map(id, conversations))
     index = {id(each): number for number, each in enumerate(every)}
     removed = conversations.removed
-    # Of turns that another conversation has still, if only in a cell that is not there.
-    deleted = [
-        {"name": name, "turn": turn} for name, turn in sorted(removed.deleted) if turn not in removed.turns
-    ]
+    deleted = [{"name": name, "turn": turn} for name, turn in sorted(removed.deleted)]
     dropped = [{**_position(by), "turn": turn} for by, turn in removed.dropped.items()]
     return {
         "current": conversations.current,
