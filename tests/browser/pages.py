@@ -137,10 +137,13 @@ class NotebookPage:
         """End it: the notebook gets a new one when it is opened again."""
         self.page.evaluate("async () => { await jupyterapp.serviceManager.sessions.shutdownAll() }")
 
-    def open_again(self) -> None:
+    def open_again(self, *, busy: bool = False) -> None:
         """Close the notebook and open what its file holds, in the running application."""
         self.page.evaluate(_OPEN, self.name)
-        self.until_idle()
+        if busy:
+            self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        else:
+            self.until_idle()
 
     def restart(self) -> None:
         """Restart the kernel as the menu does after its question; it has restarted when this returns."""

@@ -51,7 +51,7 @@ class LeftPage {
 
   constructor(
     private readonly panel: NotebookPanel,
-    views: Set<LeftPage>,
+    private readonly views: Set<LeftPage>,
     private readonly words: Words,
   ) {
     const { context, sessionContext } = panel;
@@ -65,7 +65,7 @@ class LeftPage {
     window.addEventListener("pagehide", leave);
     panel.content.disposed.connect(() => {
       views.delete(this);
-      const other = Array.from(views).find((each) => each.panel.context === context);
+      const [other] = this.listOthers();
       // The kernel goes on where the last view of a notebook is closed.
       if (!other) return leave();
       const shown = this.listRuns().filter(({ message, cell }) => this.shows(message, cell));
@@ -87,6 +87,11 @@ class LeftPage {
     return this.panel.sessionContext.session?.kernel?.id ?? "";
   }
 
+  /** The other views of the notebook. */
+  private listOthers(): LeftPage[] {
+    return Array.from(this.views).filter((each) => each !== this && each.panel.context === this.panel.context);
+  }
+
   /** Note what is running; where others cannot see that this page lives, only when it is left. */
   private note(left: boolean): void {
     const { panel, kernel } = this;
@@ -95,6 +100,8 @@ class LeftPage {
     if (found.length && !(kernel && this.state.isKnown)) return;
     const { path } = panel.context;
     const { noted } = this;
+    // What this page noted of a view that was closed is still to be taken up.
+    if (!found.length && !noted) return;
     try {
       if (!left && !holdPage()) return;
       // The notebook may be renamed, and have another kernel.
@@ -108,7 +115,8 @@ class LeftPage {
 
   /** The prompts of the notebook that are running, whichever view shows them. */
   private listRuns(): LeftRun[] {
-    const found = this.taken.filter((each) => !each.isOver).map((each) => each.describe());
+    const taken = [this, ...this.listOthers()].flatMap((each) => each.taken);
+    const found = taken.filter((each) => !each.isOver).map((each) => each.describe());
     const known = new Set(found.map(({ message }) => message));
     for (const [message, { cell, since, count, live }] of this.running.byMessage) {
       if (known.has(message)) continue;
