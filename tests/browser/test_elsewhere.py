@@ -51,3 +51,10 @@ def test_answers_stay_where_their_output_goes(open_notebook: OpenNotebook, upstr
         expect(notebook.outputs(cell)).not_to_contain_text("Traceback")
         expect(notebook.outputs(cell)).not_to_contain_text("Error displaying widget")
     notebook.picture("elsewhere")
+    # What the slider asked was shown below a cell that had ended: the page follows the cells all the same.
+    notebook.page.locator(".cnai-status-item").get_by_role("button", name="main").click()
+    panel = notebook.page.get_by_role("region", name="Conversations")
+    expect(panel).to_contain_text("4 turns")
+    notebook.page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 4 }")
+    notebook.command("notebook:delete-cell")
+    expect(panel).to_contain_text("3 turns")

@@ -68,7 +68,8 @@ export class NotebookState {
   private askAgain = false;
   // Grows where the kernel is forgotten: what was asked before, and may never be answered, counts no more.
   private generation = 0;
-  // The runs under way after which the kernel is asked, and those that load the magics.
+  // The requests that the kernel works at, those after which it is asked, and those that load the magics.
+  private readonly busy = new Set<string>();
   private readonly concerning = new Set<string>();
   private readonly loading = new Set<string>();
   // The cells with answers and commands as the kernel was told last; whether it is to be told when it has nothing else to do.
@@ -179,6 +180,7 @@ export class NotebookState {
     this.generation++;
     this.asking = this.askAgain = false;
     this.known = false;
+    this.busy.clear();
     this.concerning.clear();
     this.loading.clear();
     if (this.current === null) return;
@@ -214,8 +216,12 @@ export class NotebookState {
       if (!(PAGE_TYPE in asRecord(data)) && !("cnai" in asRecord(metadata))) return;
       this.known = true;
       keepIds(this.context);
-      this.concerning.add(parent);
-    } else if (type === "status" && content.execution_state === "idle") {
+      // What a widget's callback asks is shown below its cell, whose run has ended.
+      if (this.busy.has(parent)) this.concerning.add(parent);
+      else void this.refresh();
+    } else if (type === "status" && content.execution_state === "busy") this.busy.add(parent);
+    else if (type === "status" && content.execution_state === "idle") {
+      this.busy.delete(parent);
       if (this.loading.delete(parent)) this.known = true;
       if (this.concerning.delete(parent) && this.known) void this.refresh();
     }
