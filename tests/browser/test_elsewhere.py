@@ -41,6 +41,15 @@ def test_answers_stay_where_their_output_goes(open_notebook: OpenNotebook, upstr
     expect(notebook.outputs(4)).to_contain_text("Below.")
     expect(notebook.outputs(5)).to_contain_text("Captured.")
     expect(notebook.live).to_have_count(0)
+    # So it is where the page has lost what it knew of the run of that cell.
+    upstream.reply(sse("Third of three."))
+    notebook.saved()
+    notebook.open_again()
+    notebook.page.locator(".jp-CodeCell").nth(3).locator(".noUi-handle").press("ArrowRight")
+    expect(notebook.outputs(3)).to_contain_text("Third of three.")
+    notebook.until_idle()
+    expect(notebook.outputs(3).get_by_text("The notebook keeps the answer here")).to_have_count(1)
+    assert "Third of three." in json.dumps(notebook.saved().cells[3].outputs)
     # An output widget would not follow the choice of an attempt.
     upstream.reply(sse("In a widget again."))
     notebook.run(2)
@@ -54,7 +63,7 @@ def test_answers_stay_where_their_output_goes(open_notebook: OpenNotebook, upstr
     # What the slider asked was shown below a cell that had ended: the page follows the cells all the same.
     notebook.page.locator(".cnai-status-item").get_by_role("button", name="main").click()
     panel = notebook.page.get_by_role("region", name="Conversations")
-    expect(panel).to_contain_text("4 turns")
+    expect(panel).to_contain_text("5 turns")
     notebook.page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 4 }")
     notebook.command("notebook:delete-cell")
-    expect(panel).to_contain_text("3 turns")
+    expect(panel).to_contain_text("4 turns")

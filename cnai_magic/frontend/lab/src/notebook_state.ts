@@ -16,6 +16,7 @@ import { describeOrder, keepIds } from "../../src/order";
 import { type Answer, askKernel } from "./ask_kernel";
 import { asList, asRecord, asText, isId, PAGE_TYPE } from "./facts";
 import { listRecorded } from "./notebook_cells";
+import { keepLine } from "./shown_again";
 
 /** Answers that were asked before one above them changed, below the turn `above`. */
 export interface Stale {
@@ -218,7 +219,10 @@ export class NotebookState {
       keepIds(this.context);
       // What a widget's callback asks is shown below its cell, whose run has ended.
       if (this.busy.has(parent)) this.concerning.add(parent);
-      else void this.refresh();
+      else {
+        keepLine(this, { data: asRecord(data), metadata: asRecord(metadata) });
+        void this.refresh();
+      }
     } else if (type === "status" && content.execution_state === "busy") this.busy.add(parent);
     else if (type === "status" && content.execution_state === "idle") {
       this.busy.delete(parent);

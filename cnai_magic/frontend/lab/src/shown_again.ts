@@ -37,6 +37,18 @@ export function showAgain(notebook: Notebook, { data, metadata }: Shown, { cell:
   }
 }
 
+/** Show the line that keeps what a run did after its end, where the page was loaded since: it has no place for it. */
+export function keepLine(notebook: Notebook, { data, metadata }: Shown): void {
+  const record = asRecord(metadata.cnai);
+  const outputs = findModel(notebook, asText(asRecord(record.kept).cell))?.outputs;
+  if (!outputs || record.event !== "kept") return;
+  const known = outputs.toJSON().map((each) => asRecord(asRecord(asRecord(each).metadata).cnai));
+  const index = known.map(({ event }) => event).lastIndexOf("kept");
+  const line = { output_type: "display_data", data, metadata } as never;
+  if (index < 0) outputs.add(line);
+  else if (known[index]?.time !== record.time) outputs.set(index, line);
+}
+
 /** The IDs of compared answers: a single one has all in common with all. */
 function listCompared({ common, answers }: Record<string, unknown>): unknown[] {
   return [common, ...asList(answers)].map((each) => asRecord(each).id).filter(isId);
