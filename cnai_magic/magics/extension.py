@@ -64,7 +64,7 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_models(self, line: str) -> list[str] | None:
         """List the models."""
-        with self._in_cell():
+        with _advise_in_cell():
             models: list[str] | None = _import("models").list_models(self.shell_session, line)
         return models
 
@@ -79,7 +79,7 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_code(self, line: str) -> None:
         """Put the code of an answer into a new cell."""
-        with self._in_cell():
+        with _advise_in_cell():
             _import("code").insert_code_of_turn(self.shell_session, line)
 
     @no_var_expand
@@ -96,21 +96,21 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_prompt(self, line: str) -> None:
         """Save prompts, and show those that are saved."""
-        with self._in_cell():
+        with _advise_in_cell():
             _import("prompts").manage_prompts(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_spend(self, line: str) -> Any:
         """Show what was spent."""
-        with self._in_cell():
+        with _advise_in_cell():
             return _import("spend").show_spend(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_key(self, line: str) -> None:
         """Set the key."""
-        with self._in_cell():
+        with _advise_in_cell():
             _import("keys").set_key(self.shell_session, line)
 
     def complete(self, context: Any) -> dict[str, Any]:
