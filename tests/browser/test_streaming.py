@@ -188,6 +188,8 @@ def test_an_answer_whose_kernel_restarts_or_dies_says_so_and_makes_place_for_the
     expect(notebook.outputs(1)).to_contain_text("kernel restarted: the answer above is all that arrived")
     expect(notebook.outputs(1)).to_contain_text("Half an answer again")
     expect(notebook.stop_button).to_have_count(0)
+    # JupyterLab's own word of it, which would stay in a page that is used again.
+    notebook.page.get_by_role("dialog").get_by_role("button").last.click()
 
 
 def test_a_view_that_is_opened_late_shows_the_whole_text(

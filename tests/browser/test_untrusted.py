@@ -192,7 +192,6 @@ def test_forged_facts_of_an_answer_show_nothing_harmful_and_run_nothing(
     assert page.locator(".jp-Notebook [onerror], .jp-Notebook script").count() == 0
     assert page.evaluate("() => window.ran") is None
     assert not [frame for frame in sent if "answer_page" in str(frame)], "such a kernel is asked nothing"
-    page.close()
 
     # A kernel that has the magics knows nothing of what it did not answer.
     known.run(0)
@@ -210,3 +209,4 @@ def test_forged_facts_of_an_answer_show_nothing_harmful_and_run_nothing(
     expect(known.page.get_by_role("dialog")).to_have_count(0)
     assert known.page.evaluate("() => window.ran") is None
     assert not (known.server.folder / "ran").exists()
+    free_pages.give_back(forged)
