@@ -99,34 +99,41 @@ def _begin(notebook: NotebookPage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("app", "width", "theme"), [("lab", 1100, "Light"), ("lab", 420, "Dark"), ("notebook", 1100, "Light")]
+    ("app", "looks"), [("lab", [(1100, "Light"), (420, "Dark")]), ("notebook", [(1100, "Light")])]
 )
 def test_no_word_moves_when_the_final_markdown_takes_over(
-    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str, width: int, theme: str
+    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str, looks: list[tuple[int, str]]
 ) -> None:
-    gate = Gate()
-    upstream.reply(stream(thought("A thought."), _ALL, gate, "."))
-    notebook = open_notebook("%%cnai\nShow", "1", app=app, width=width)
-    notebook.command("apputils:change-theme", theme=f"JupyterLab {theme}")
-    _begin(notebook)
-    expect(notebook.live).to_contain_text("The last words")
+    notebook = open_notebook("%%cnai\nShow", "1", app=app)
+    for width, theme in looks:
+        gate = Gate()
+        upstream.reply(stream(thought("A thought."), _ALL, gate, "."))
+        notebook.page.set_viewport_size({"width": width, "height": 900})
+        notebook.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+        _begin(notebook)
+        expect(notebook.live).to_contain_text("The last words")
+        _expect_words_to_stay(notebook, gate)
+    notebook.command("apputils:change-theme", theme="JupyterLab Light")
+
+
+def _expect_words_to_stay(notebook: NotebookPage, gate: Gate) -> None:
+    """Let the answer end, and compare where its words are with where they were."""
     expect(notebook.live.locator("mjx-container")).to_have_count(2)
     before, foot = words(notebook.live), notebook.live.locator(".cnai-status").bounding_box()
-    notebook.picture(f"{app}-{width}px-all")
+    notebook.picture(f"{notebook.server.app}-all")
     gate.open()
     expect(notebook.final).to_contain_text("The last words.")
     expect(notebook.final.locator("mjx-container")).to_have_count(2)
     expect(notebook.live).to_have_count(0)
     notebook.until_idle()
     after = words(notebook.final)
-    notebook.picture(f"{app}-{width}px-all-final")
+    notebook.picture(f"{notebook.server.app}-all-final")
     before[-1][0] += "."
     assert moved(before, after) <= 2
     footer = notebook.final.locator("p:has(> small)").bounding_box()
     assert foot is not None
     assert footer is not None
     assert max(abs(foot[side] - footer[side]) for side in ("x", "y", "width", "height")) <= 2
-    notebook.command("apputils:change-theme", theme="JupyterLab Light")
 
 
 def test_stop_stays_in_sight_while_the_answer_runs_past_the_window(
