@@ -1,4 +1,7 @@
-"""What goes into a prompt and comes out as code, in JupyterLab and Notebook 7: one notebook shows it all."""
+"""What goes into a prompt and comes out as code: one notebook of JupyterLab shows it all.
+
+In Notebook 7 it shows what the page has a part in: new cells, and an image.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def test_a_notebook_with_data_images_cells_saved_prompts_and_code(
     open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
 ) -> None:
     upstream.reply(sse(_FIX))
-    for _ in range(3):
+    for _ in range(3 if app == "lab" else 1):
         upstream.reply(sse("Yes."))
     upstream.always(sse(_CODE))
     notebook = open_notebook(*_CELLS, app=app, height=3000)
@@ -43,14 +46,16 @@ def test_a_notebook_with_data_images_cells_saved_prompts_and_code(
         "The key is misspelt."
     )
     _expect_new_cell(cells.nth(4), "mean = ages['Ada']")
-    notebook.run(5, 6, 7, 8, 9, 10, 11)
+    notebook.run(5, 7)
     expect(notebook.outputs(5)).to_contain_text("(False, False)")
-    expect(notebook.outputs(6)).to_contain_text("Sum up {'Ada': 36}, not {{colour: 'red'}}.")
-    expect(notebook.outputs(6)).to_contain_text("red (40×20)")
     expect(notebook.outputs(7)).to_contain_text("red (40×20)")
-    expect(notebook.outputs(8)).to_contain_text("cells above (")
-    expect(notebook.outputs(10)).to_contain_text("What of {{ ages['Ada'] }}?")
-    expect(notebook.outputs(11)).to_contain_text("Yes.")
+    if app == "lab":
+        notebook.run(6, 8, 9, 10, 11)
+        expect(notebook.outputs(6)).to_contain_text("Sum up {'Ada': 36}, not {{colour: 'red'}}.")
+        expect(notebook.outputs(6)).to_contain_text("red (40×20)")
+        expect(notebook.outputs(8)).to_contain_text("cells above (")
+        expect(notebook.outputs(10)).to_contain_text("What of {{ ages['Ada'] }}?")
+        expect(notebook.outputs(11)).to_contain_text("Yes.")
     notebook.run(12)
     _expect_new_cell(cells.nth(13), "value = 6 * 7")
     # The question again: there is a cell with code already, and a command adds the new one.
@@ -63,8 +68,9 @@ def test_a_notebook_with_data_images_cells_saved_prompts_and_code(
     asked = [request.json()["messages"] for request in upstream.requests]
     # An image that is named twice is sent once.
     assert [part["type"] for part in asked[1][-1]["content"]] == ["image_url", "text"]
-    assert "KeyError: 'Adda'" in asked[2][-1]["content"]
-    assert asked[3][0] == {"role": "system", "content": "Be brief."}
+    if app == "lab":
+        assert "KeyError: 'Adda'" in asked[2][-1]["content"]
+        assert asked[3][0] == {"role": "system", "content": "Be brief."}
     # The file names the image and does not hold it.
     saved = json.dumps(notebook.saved(), ensure_ascii=False)
     assert "red (40×20" in saved
