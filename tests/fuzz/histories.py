@@ -14,8 +14,7 @@ _TESTS = (
     "tests/magics/test_document_rule.py::test_a_file_that_is_saved_before_each_run_is_followed",
     "tests/magics/test_document_rule.py"
     "::test_a_file_that_is_saved_now_and_then_is_followed_and_the_rest_is_told",
-    "tests/magics/test_live_and_restored.py::test_what_the_page_tells_and_what_the_file_holds_are_the_same",
-    "tests/magics/test_live_and_restored.py::test_without_a_page_the_file_tells_all",
+    "tests/magics/test_live_and_restored.py::test_a_kernel_sends_what_one_does_that_restores_its_notebook",
     "tests/magics/test_rerun_rule.py::test_any_sequence_of_runs_and_commands_follows_the_rule",
     "tests/notebook/test_restored_histories.py::test_a_document_brings_back_all_that_the_kernel_had",
     "tests/notebook/test_record.py::test_an_answer_comes_back_from_its_output_as_it_was",
