@@ -22,6 +22,7 @@ export class TakenUpRun {
   private widget: LeftWidget | null = null;
   private over = false;
   private readonly ended: () => void;
+  private readonly former: string | undefined;
 
   constructor(
     private readonly run: LeftRun,
@@ -31,6 +32,7 @@ export class TakenUpRun {
     this.since = run.since;
     this.count = run.count;
     this.live = run.live;
+    this.former = this.lastRun;
     this.ended = noteRun(panel.context, run.cell);
     this.coming = new ComingAnswer(words, run.since);
     // As the page that was left had it: without what the cell showed of a former run.
@@ -60,6 +62,7 @@ export class TakenUpRun {
 
   /** Show what a message brings, if it is of the run, or of the widget of its answer. */
   take({ header, parent_header, content }: KernelMessage.IMessage): void {
+    if (this.isPast) return this.end();
     const { execution_state, execution_count, comm_id, data } = asRecord(content);
     const type = header.msg_type;
     const isOwn = asText(asRecord(parent_header).msg_id) === this.run.message;
@@ -78,6 +81,7 @@ export class TakenUpRun {
   /** Add the outputs that the page has missed; the run is over. */
   complete(outputs: readonly Record<string, unknown>[]): void {
     this.end();
+    if (this.isPast) return;
     const known = new Set(this.outputs?.toJSON().map(nameRecord));
     for (const { data, metadata } of outputs) {
       const name = nameRecord({ metadata });
@@ -90,6 +94,16 @@ export class TakenUpRun {
     this.coming.lose();
     this.count = null;
     this.end();
+  }
+
+  /** Whether its cell has been run again since: what it shows is of that run. */
+  private get isPast(): boolean {
+    return this.lastRun !== this.former;
+  }
+
+  /** The request by which this view ran its cell last, if it did. */
+  private get lastRun(): string | undefined {
+    return this.cell?.outputArea.future?.msg.header.msg_id;
   }
 
   private get model(): ICodeCellModel | undefined {
@@ -160,6 +174,7 @@ export class TakenUpRun {
     this.ended();
     this.coming.close();
     const { model, cell } = this;
+    if (this.isPast) return;
     if (this.count !== null && model) model.executionCount = this.count;
     cell?.setPrompt(this.count === null ? "" : String(this.count));
   }
