@@ -122,6 +122,9 @@ def running_jupyter(home: Path, *, ipykernel6: str = "") -> Iterator[JupyterServ
     # It has the pages of Notebook 7, too.
     command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
     command += [f"--ServerApp.root_dir={folder}"]
+    # It lists a folder at once. The other one fails where a file goes meanwhile, and the page shows a dialog.
+    manager = "jupyter_server.services.contents.largefilemanager.LargeFileManager"
+    command += [f"--ServerApp.contents_manager_class={manager}"]
     log = home / "server.log"
     with open(log, "wb") as written:
         process = subprocess.Popen(

@@ -159,7 +159,9 @@ def _run_kernel(*arguments: str) -> None:
     from ipykernel import kernelapp
 
     # For each cell that runs, the history of IPython would be written, and lines for a log that nobody sees.
-    sys.argv[:] = ["ipykernel_launcher", "--HistoryManager.enabled=False", *arguments]
+    # The package, which is imported already, imports widgets, which tell each kernel of themselves.
+    options = ["--HistoryManager.enabled=False", "--IPKernelApp.extra_extensions=ipywidgets"]
+    sys.argv[:] = ["ipykernel_launcher", *options, *arguments]
     kernelapp.launch_new_instance(logging_config={"loggers": {"IPKernelApp": {"level": "WARNING"}}})
 
 
