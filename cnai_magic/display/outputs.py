@@ -102,7 +102,7 @@ def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOu
     shown = output.shown
     if isinstance(shown, Attempt):
         # All are read whenever a cell is deleted, cleared or back: so this one is not written to be read.
-        record = {"id": shown.id, "cell": shown.cell} if about is None else about["cnai"]
+        record = {"id": shown.id, "cell": shown.cell, "turn": shown.turn} if about is None else about["cnai"]
         saved = {"metadata": {"cnai": {**record, WRITTEN: shown}}}
         return WrittenOutput(output.display_id, name_record(record), shown.id, shown.turn_id, lambda: saved)
     record = (about or Recorded.of(shown).record or {}).get("cnai", {})

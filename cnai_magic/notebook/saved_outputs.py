@@ -364,8 +364,8 @@ def list_all_attempts(attempt: Attempt) -> tuple[Attempt, ...]:
 
 
 def _holds_own_output(cell: SavedCell) -> bool:
-    """Tell whether any output of a cell says that it belongs to a cell of this ID."""
-    return cell.id is not None and any(find_own_cell(about) == cell.id for about, _ in _find_records(cell))
+    """Tell whether any output of a cell that may be sent says that it belongs to a cell of this ID."""
+    return any(find_own_cell(about) == cell.id and may_be_sent(about) for about, _ in _find_records(cell))
 
 
 def find_own_cell(about: Mapping[str, Any]) -> str:

@@ -410,6 +410,8 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
 @example("page", [("outside", 2, 1), ("copy, delete", 2, 0)])
 # A conversation is deleted of which only a copy is there, and a fork has the turn whose cell is gone.
 @example("page", [("press fork", 0, 1), ("ask", 0, 0), ("copy, delete", 3, 0), ("command", 12, 0)])
+# Copies alone are there, one with what a widget had asked, and the cell of a command that is not sent.
+@example("file", [("click", 2, 1), ("copy, delete", 2, 0), ("command", 81, 0)])
 # A cell that asks twice, had been cleared, and shows again what its second question got before.
 @example(
     "page",
