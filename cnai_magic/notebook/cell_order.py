@@ -17,7 +17,7 @@ __all__ = ["SavedOrder", "read_order"]
 
 # As nbformat writes a file: one space for each level, fields in the order of the alphabet, and no line break
 # within a text. So these lines begin a cell, and are never a part of what a cell holds.
-_CELLS, _END, _CODE = b'\n "cells": [\n', b"\n ]", b'\n   "cell_type": "code"'
+_CELLS, _CODE, _END = b'\n "cells": [\n', b'\n   "cell_type": "code"', b'\n ],\n "metadata": {'
 _ID = re.compile(rb',\n   "execution_count": (?:null|\d{1,9}),\n   "id": "([a-zA-Z0-9_-]{1,64})"')
 _OUTPUTS = b'\n   "outputs": ['
 _RECORD, _END_OF_RECORD = b'\n      "cnai": {', b"\n      }"
@@ -68,7 +68,8 @@ class _Cell(NamedTuple):
 def _find_cells(data: bytes) -> list[_Cell] | None:
     """Return all code cells; None where the file is not written as nbformat does, or lacks an ID."""
     begin = data.find(_CELLS)
-    end = data.find(_END, begin + len(_CELLS))
+    # From the end of the file, where it is near.
+    end = data.rfind(_END, begin + len(_CELLS))
     if not (data.startswith(b"{\n") and 0 <= begin < end):
         return None
     found: list[_Cell] = []

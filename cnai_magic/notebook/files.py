@@ -217,10 +217,12 @@ def _read(path: Path, limit: int) -> bytes:
         raise _explain_kind(path, mode)
     descriptor = os.open(path, _READ)
     with open(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise _explain_kind(path, mode)
-        data = file.read(limit + 1)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise _explain_kind(path, status.st_mode)
+        # To make room for all that may be read takes longer than to read most files.
+        data = file.read(min(status.st_size, limit))
+        data += file.read(limit + 1 - len(data))
     if len(data) > limit:
         raise InputError(
             f"{path} is too large", why=f"it has more than {limit:,} bytes", next_step="name a smaller file"
