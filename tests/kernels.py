@@ -69,6 +69,7 @@ class Kernel:
     def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
         self.manager = manager
         self._client = client
+        self._ran: dict[str, Ran] = {}
 
     def run(
         self,
@@ -107,16 +108,15 @@ class Kernel:
         message = client.session.msg("execute_request", content, metadata=metadata)
         client.shell_channel.send(message)
         identifier = message["header"]["msg_id"]
-        ran = Ran()
+        ran = self._ran[identifier] = Ran()
         if typed is not None:
             request = client.get_stdin_msg(timeout=PATIENCE)
             assert request["content"]["password"] is True, "a key is typed at a prompt that hides it"
             client.input(typed)
         while True:
-            arrived = client.get_iopub_msg(timeout=PATIENCE)
+            arrived = self._receive()
             if arrived["parent_header"].get("msg_id") != identifier:
                 continue
-            ran.messages.append(arrived)
             if meanwhile is not None:
                 meanwhile(arrived)
             if arrived["msg_type"] == "status" and arrived["content"]["execution_state"] == "idle":
@@ -126,19 +126,24 @@ class Kernel:
             ran.reply = {**answer["content"], "parent": answer["parent_header"].get("msg_id")}
         return ran
 
-    def change_widget(self, comm: str, **state: object) -> list[dict[str, Any]]:
-        """Change the state of a widget as its page does; return all that the kernel says of it."""
+    def _receive(self) -> dict[str, Any]:
+        """Return what the kernel says next; what it says of a run that is over is kept there too."""
+        arrived: dict[str, Any] = self._client.get_iopub_msg(timeout=PATIENCE)
+        if (ran := self._ran.get(arrived["parent_header"].get("msg_id"))) is not None:
+            ran.messages.append(arrived)
+        return arrived
+
+    def change_widget(self, comm: str, **state: object) -> None:
+        """Change the state of a widget as its page does, and wait until the kernel has done all."""
         client = self._client
         content = {"comm_id": comm, "data": {"method": "update", "state": state, "buffer_paths": []}}
         message = client.session.msg("comm_msg", content)
         client.shell_channel.send(message)
-        messages: list[dict[str, Any]] = []
         while True:
-            arrived = client.get_iopub_msg(timeout=PATIENCE)
-            messages.append(arrived)
+            arrived = self._receive()
             is_own = arrived["parent_header"].get("msg_id") == message["header"]["msg_id"]
             if is_own and arrived["content"].get("execution_state") == "idle":
-                return messages
+                return
 
     def complete(self, code: str) -> list[str]:
         """Return the lines that a front end would offer with the cursor at `|`, or at the end."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .kernel import get_request
+from .kernel import get_request, is_of_widget
 
 if TYPE_CHECKING:
     from ..session.view import View
@@ -68,9 +68,14 @@ def is_redirected(shell: Any) -> bool:
 
 
 def is_in_output_widget(shell: Any) -> bool:
-    """Tell whether outputs go into an Output widget, which a restart empties."""
+    """Tell whether outputs go into an Output widget, which a restart empties, or nowhere.
+
+    What a widget's own code displays is below no cell.
+    """
     # Private to ipywidgets: where it is missing, such a widget is not found.
     widgets = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
     output = getattr(sys.modules.get("ipywidgets.widgets.widget_output"), "Output", ())
-    running = get_request(shell).get("header", {}).get("msg_id")
-    return any(isinstance(each, output) and each.msg_id == running for each in [*widgets.values()] if running)
+    request = get_request(shell)
+    running = request.get("header", {}).get("msg_id")
+    into = (each.msg_id for each in [*widgets.values()] if isinstance(each, output))
+    return is_of_widget(request) or bool(running and running in into)

@@ -9,15 +9,18 @@ module; where one of them is missing, Stop is an ordinary interrupt.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 __all__ = [
     "BusyReport",
     "address_subshell",
+    "displayed_below",
     "find_kernel_id",
     "get_request",
+    "is_of_widget",
     "is_stop_queued",
     "list_opened_comms",
     "list_queued",
@@ -40,10 +43,33 @@ def get_request(shell: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def is_of_widget(request: Mapping[str, Any]) -> bool:
+    """Tell whether a message is of a widget, and so runs no cell."""
+    return bool(request.get("header", {}).get("msg_type") == "comm_msg")
+
+
 def list_opened_comms(shell: Any) -> list[str]:
     """Return the IDs of the comms that code of the kernel has opened, as each widget does."""
     comms = getattr(getattr(getattr(shell, "kernel", None), "comm_manager", None), "comms", {})
     return [name for name, comm in [*comms.items()] if getattr(comm, "primary", True)]
+
+
+@contextmanager
+def displayed_below(shell: Any, request: Mapping[str, Any]) -> Iterator[None]:
+    """Let what this thread displays be below the cell that a message asked to run, whichever runs now."""
+    publisher = shell.display_pub
+    if not hasattr(publisher, "register_hook"):
+        yield
+        return
+
+    def move(message: dict[str, Any]) -> dict[str, Any]:
+        return {**message, "parent_header": request["header"]}
+
+    publisher.register_hook(move)
+    try:
+        yield
+    finally:
+        publisher.unregister_hook(move)
 
 
 def publish_below(

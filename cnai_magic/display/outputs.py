@@ -26,6 +26,7 @@ __all__ = [
     "keep_in_outputs",
     "show_as_now",
     "show_in_force",
+    "write_late",
 ]
 
 _KEPT_HERE = "The notebook keeps the answer here, so that the conversation goes on with it after a restart."
@@ -85,6 +86,13 @@ def keep_in_outputs(session: KernelSession, run: CellRun, kept: Kept, *, succeed
         written.append(_write(note, about))
     if run.cell is not None:
         session.cells.written.write(run.cell, written)
+
+
+def write_late(session: KernelSession, run: CellRun) -> None:
+    """Note what a run has shown after its cell had ended."""
+    for each in session.cells.show_late(run):
+        if run.cell is not None:
+            session.cells.written.add(run.cell, _write(each))
 
 
 def keep_below(session: KernelSession, run: CellRun, kept: Kept, publish: Callable[..., None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -154,13 +154,20 @@ class CnaiMagics(Magics):
         self._cells_of_runs[result.execution_count] = getattr(result.info, "cell_id", None)
         if self._shell_session is not None:
             self._shell_session.end_of_cell(result)
-        self._left_behind.note(self.shell, get_request(self.shell))
+
+    def begin_code(self) -> None:
+        """Note whose code begins (called by IPython before each cell, and before a widget's own code)."""
+        self._left_behind.begin(self.shell)
+
+    def end_code(self) -> None:
+        """Note what it leaves behind (called by IPython at its end)."""
+        self._left_behind.end(self.shell)
 
     @contextmanager
     def _in_cell(self) -> Iterator[None]:
         """Let an error advise what can be typed in a cell; what comes of one that has ended is kept in it."""
         try:
-            with _advise_in_cell():
+            with _advise_in_cell(), self._left_behind.show_in_place(self.shell):
                 yield
         finally:
             if self._shell_session is not None:
@@ -216,8 +223,8 @@ def load(shell: Any) -> None:
     if magics.settings not in shell.configurables:
         shell.configurables.append(magics.settings)
     shell.register_magics(magics)
-    shell.events.register("pre_run_cell", magics.choose_language)
-    shell.events.register("post_run_cell", magics.end_of_cell)
+    for event, called in _list_events(magics):
+        shell.events.register(event, called)
     magics.choose_language()
     add_matcher(shell, magics.complete)
     _set_help_link(shell, present=True)
@@ -244,9 +251,18 @@ def unload(shell: Any) -> None:
     if keep_body in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_body)
         shell.input_transformers_cleanup.remove(keep_question_mark)
-        shell.events.unregister("pre_run_cell", magics.choose_language)
-        shell.events.unregister("post_run_cell", magics.end_of_cell)
+        for event, called in _list_events(magics):
+            shell.events.unregister(event, called)
         remove_matcher(shell)
+
+
+def _list_events(magics: CnaiMagics) -> list[tuple[str, Callable[..., None]]]:
+    return [
+        ("pre_execute", magics.begin_code),
+        ("pre_run_cell", magics.choose_language),
+        ("post_execute", magics.end_code),
+        ("post_run_cell", magics.end_of_cell),
+    ]
 
 
 def _set_help_link(shell: Any, *, present: bool) -> None:

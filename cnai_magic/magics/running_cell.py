@@ -36,8 +36,8 @@ class RunningCell:
 
     @property
     def is_over(self) -> bool:
-        """Whether the cell has ended, and a widget or a thread that it left behind runs this code."""
-        return self._left_behind.find_request(self._shell) is not None
+        """Whether the cell has ended, and a widget, a thread or a task that it left behind runs this code."""
+        return self._left_behind.is_over
 
     @property
     def run(self) -> CellRun:
@@ -114,4 +114,4 @@ class RunningCell:
     @property
     def request(self) -> Mapping[str, Any]:
         """The message that asked to run the cell to which this code belongs."""
-        return self._left_behind.find_request(self._shell) or get_request(self._shell)
+        return self._left_behind.request or get_request(self._shell)

@@ -16,7 +16,7 @@ from IPython.display import display
 from ..chat.prompts.failure import Failure
 from ..display.kernel import publish_below
 from ..display.line import Line
-from ..display.outputs import keep_below, keep_in_outputs
+from ..display.outputs import keep_below, keep_in_outputs, write_late
 from ..errors import CnaiError
 from ..notebook.files import find_folder
 from ..session.kernel_session import KernelSession
@@ -163,16 +163,18 @@ class ShellSession:
             self._session.cells.documents.note_end(run.cell, time.time())
 
     def end_beside_cell(self) -> None:
-        """Keep what a widget or a thread did whose cell has ended; nothing is done where a cell did it."""
+        """Keep what a widget, a thread or a task did whose cell has ended; nothing where a cell did it."""
         cell = self.cell
         if not cell.is_over:
             return
-        self.left_behind.note(self.shell, cell.request)
+        self.left_behind.note(self.shell)
         run = cell.run
+        write_late(self._session, run)
         kept = self._session.cells.end_beside_run(run)
         if kept:
             keep_below(self._session, run, kept, partial(publish_below, self.shell, cell.request))
-            self._session.cells.documents.note_end(kept.cell, time.time())
+        if run.cell is not None:
+            self._session.cells.documents.note_end(run.cell, time.time())
 
     def _note_error(self, error: object, source: str) -> None:
         slip = error if isinstance(error, CnaiError) else None

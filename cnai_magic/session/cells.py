@@ -123,6 +123,21 @@ class Cells:
                 self.change(run.cell)
             return self._collect_kept(run.cell)
 
+    def show_late(self, run: CellRun) -> Sequence[CellOutput]:
+        """Return the outputs that a run has shown after its cell had ended, and note them."""
+        if run.cell is None:
+            return ()
+        with self._lock.current:
+            known = {each.display_id for each in self.get_shown(run.cell)}
+            late = [each for each in run.outputs if each.display_id not in known]
+            self._shown[run.cell] = (*self.get_shown(run.cell), *late)
+            answers = [(o.shown, o.display_id) for o in late if isinstance(o.shown, Attempt)]
+            self._held.setdefault(run.cell, set()).update(*(each.ids for each, _ in answers))
+            shown = {(each.conversation, each.turn_id): name for each, name in answers if each.turn}
+            for conversation, turn in self._conversations.find_turns(run.cell):
+                turn.display_id = shown.get((conversation.name, turn.id), turn.display_id)
+            return late
+
     def end_beside_run(self, run: CellRun) -> Kept:
         """Return what an output must keep of what a run did after its cell had ended."""
         with self._lock.current:

@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from cnai_magic.notebook.ipynb import read_notebook
+from cnai_magic.notebook.restore import restore
 from tests.kernels import Kernel, Ran, running_kernel, saved_as
 from tests.servers import KEY, ScriptedServer, sse
 
@@ -246,7 +248,7 @@ def test_a_file_whose_cells_got_other_ids_is_followed_once_restored(
         assert questions(server) == "ca"
 
 
-def test_a_thread_and_a_task_that_ask_after_their_cell_ended_leave_other_cells_alone(
+def test_what_a_thread_and_a_task_ask_after_their_cell_ended_stands_below_that_cell(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     begin_thread = (
@@ -260,18 +262,25 @@ def test_a_thread_and_a_task_that_ask_after_their_cell_ended_leave_other_cells_a
         "task = asyncio.ensure_future(work())"
     )
     with running_kernel(tmp_path, **environment(server)) as kernel:
+        shown: dict[str, Ran] = {}
 
         def run(source: str, cell: str) -> str:
-            ran = kernel.run(source, cell, document="abcdl")
+            ran = shown[cell] = kernel.run(source, cell, document="abcdl")
             assert not ran.error, ran.error
             return questions(server)
 
-        kernel.run(begin_thread, "a", document="abcdl")
+        def asked_below(cell: str) -> str:
+            saved_as(tmp_path / "saved.ipynb", (cell, "", shown[cell]))
+            restored = restore(read_notebook(tmp_path / "saved.ipynb").cells).conversations
+            return "".join(each.reply.prompt for each in restored["main"].turns)
+
+        run(begin_thread, "a")
         run("%cnai A\ngo.set()\ndone.wait(60)\n%cnai B", "b")
         # What it asked stands where it was begun, not where another cell ran.
         assert run("%cnai C", "c") == "XABC"
         run(begin_task, "d")
         run("%cnai C\nevent.set()\nawait task\n%cnai D", "c")
+        assert {cell: asked_below(cell) for cell in "abcd"} == {"a": "X", "b": "AB", "c": "CD", "d": "Y"}
         for _ in range(2):
             sent = run("for each in 'EF': get_ipython().run_cell_magic('cnai', '', each)", "l")
             assert sent.replace("X", "").replace("Y", "") == "ABCDEF"
@@ -284,6 +293,36 @@ def test_a_thread_and_a_task_that_ask_after_their_cell_ended_leave_other_cells_a
         run("%cnai G", "l")
         assert kernel.value("copy.deepcopy(_cnai) == pickle.loads(pickle.dumps(_cnai)) == _cnai")
         assert len(questions(server)) > 6, "what was asked before is still sent"
+
+
+def test_a_thread_that_waits_for_work_asks_for_the_cell_that_gives_it(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    begin = (
+        "import asyncio, queue, threading\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "from multiprocessing.pool import ThreadPool\n"
+        "pool, threads, jobs, go = ThreadPoolExecutor(1), ThreadPool(1), queue.Queue(), threading.Event()\n"
+        "def ask(prompt):\n    get_ipython().run_line_magic('cnai', prompt)\n"
+        "def work():\n    while True:\n        ask(jobs.get())\n        jobs.task_done()\n"
+        "threading.Thread(target=work, daemon=True).start()"
+    )
+    cells = {
+        "a": "ask('A')\nlist(pool.map(ask, 'B'))",
+        "b": "list(pool.map(ask, 'CD'))\nthreads.map(ask, 'E')",
+        "c": "await asyncio.to_thread(ask, 'F')\nthreads.map(ask, 'G')",
+        "d": "await asyncio.to_thread(ask, 'H')\njobs.put('I')\njobs.join()",
+        # It goes on when its cell has ended, and other cells give the same thread work.
+        "e": "go.clear()\nheld = pool.submit(lambda: (go.wait(60), ask('J'), ask('K')))",
+        "f": "go.set()\nheld.result(60)\nask('L')",
+        "g": "list(pool.map(ask, 'M'))",
+    }
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        kernel.run(begin, "s", document="sabcdefgl")
+        for cell in "abcdefgcadbefg":
+            ran = kernel.run(cells[cell], cell, document="sabcdefgl")
+            assert not ran.error, ran.error
+        kernel.run("ask('last')", "l", document="sabcdefgl")
+        assert questions(server) == "ABCDEFGHIJKLMlast"
 
 
 def test_what_a_widget_asks_is_a_turn_of_its_cell_live_and_restored(
@@ -301,12 +340,11 @@ def test_what_a_widget_asks_is_a_turn_of_its_cell_live_and_restored(
 
     def run_slider(kernel: Kernel) -> tuple[Ran, Callable[[int], str]]:
         shown = kernel.run(slider, "u", document="aub")
-        comm, request = kernel.value("slider.comm.comm_id"), shown.messages[0]["parent_header"]
+        comm = kernel.value("slider.comm.comm_id")
 
         def move(value: int) -> str:
-            messages = kernel.change_widget(comm, value=value)
             # The answers themselves go where the callback shows them, which no file holds.
-            shown.messages += [each for each in messages if each["parent_header"] == request]
+            kernel.change_widget(comm, value=value)
             return questions(server)
 
         return shown, move
