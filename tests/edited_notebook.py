@@ -10,8 +10,9 @@ import json
 import os
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -24,7 +25,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from cnai_magic.magics.extension import CnaiMagics, _loaded
+from cnai_magic.magics.extension import CnaiMagics, _loaded, list_events
 from cnai_magic.magics.page import answer_page
 from cnai_magic.notebook.page_facts import PAGE_TYPE
 from cnai_magic.notebook.read_record import may_be_sent
@@ -78,14 +79,18 @@ class _Publisher(DisplayPublisher):
 
     notebook: EditedNotebook
     updates: list[dict[str, Any]]
-    session: _Channel
-    pub_socket: None
-    topic = b""
+    hooks: list[Callable[[dict[str, Any]], dict[str, Any]]]
 
     def publish(  # type: ignore[override]
         self, data: Any, metadata: Any = None, *, transient: Any = None, update: bool = False, **_: Any
     ) -> None:
-        outputs, name = self.notebook.running.outputs, (transient or {}).get("display_id", "")
+        message = {"parent_header": self.notebook.shell.parent_header["header"]}  # type: ignore[attr-defined]
+        for hook in self.hooks:
+            message = hook(message)
+        outputs, name = (
+            self.notebook.find_outputs(message["parent_header"]),
+            (transient or {}).get("display_id", ""),
+        )
         shown = {"output_type": "display_data", "data": data, "metadata": metadata or {}}
         shown = json.loads(json.dumps(shown))
         if update:
@@ -94,23 +99,11 @@ class _Publisher(DisplayPublisher):
             self.updates.append(shown)
         outputs[name or str(len(outputs))] = shown
 
+    def register_hook(self, hook: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self.hooks.append(hook)
 
-class _Channel:
-    """Puts what is sent for a cell that has ended below it, unless it has run again since, as a page does.
-
-    An update changes the output of its display ID.
-    """
-
-    def __init__(self, notebook: EditedNotebook) -> None:
-        self._notebook = notebook
-
-    def send(self, _: object, kind: str, content: Any, *, parent: Mapping[str, Any], ident: bytes) -> None:
-        notebook, name = self._notebook, content["transient"]["display_id"]
-        shown = {"output_type": "display_data", "data": content["data"], "metadata": content["metadata"]}
-        for cell in notebook.every_cell:
-            is_own = kind == "display_data" and notebook.requests.get(cell.id) is parent
-            if is_own or name in cell.outputs:
-                cell.outputs[name] = json.loads(json.dumps(shown))
+    def unregister_hook(self, hook: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self.hooks.remove(hook)
 
 
 class EditedNotebook:
@@ -123,16 +116,17 @@ class EditedNotebook:
         self.server, self.path, self.told_by = server, path, told_by
         path.unlink(missing_ok=True)
         self.every_cell: list[Cell] = []
-        self.running = self.new_cell()
-        self.cells = [self.running]
+        self.cells = [self.new_cell()]
         self.undone: list[list[Cell]] = []
         self._count = 0
         self.shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
         self._publisher = self.shell.display_pub = _Publisher()
         self._publisher.notebook, self._publisher.updates = self, []
-        self._publisher.session, self._publisher.pub_socket = _Channel(self), None
+        self._publisher.hooks = []
         # By the IDs of cells: what asked to run them last.
         self.requests: dict[str, dict[str, Any]] = {}
+        # By the number of the run: what a task has that it begins.
+        self._contexts: dict[int, Context] = {}
         self._magics: CnaiMagics | None = None
         self._configured = len(self.shell.configurables)
         self._begin()
@@ -159,12 +153,17 @@ class EditedNotebook:
         self.shell.register_magics(self._magics)
         self.shell.configurables.append(settings)
         _loaded[self.shell] = self._magics
-        self.shell.events.register("post_run_cell", self._magics.end_of_cell)
+        for event, called in [*list_events(self._magics), ("pre_run_cell", self._note_context)]:
+            self.shell.events.register(event, called)
+
+    def _note_context(self, _: object) -> None:
+        self._contexts[self._count] = copy_context()
 
     def close(self) -> None:
         """End the kernel."""
         assert self._magics is not None
-        self.shell.events.unregister("post_run_cell", self._magics.end_of_cell)
+        for event, called in [*list_events(self._magics), ("pre_run_cell", self._note_context)]:
+            self.shell.events.unregister(event, called)
         self.session.close()
         # A shell keeps what it configures: with it, some hundred sessions would stay in the memory.
         del self.shell.configurables[self._configured :]
@@ -178,6 +177,11 @@ class EditedNotebook:
         self.undone.clear()
         self.run(tools, "%cnai_chat restore")
         self.save()
+
+    def find_outputs(self, header: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the outputs of the cell that a message asked to run last; others are shown nowhere."""
+        requested = (each for each in self.every_cell if each.id in self.requests)
+        return next((each.outputs for each in requested if self.requests[each.id]["header"] is header), {})
 
     def tell(self) -> None:
         """Tell the kernel of the cells without a run, as a page does soon after a change."""
@@ -212,7 +216,7 @@ class EditedNotebook:
 
     def run(self, cell: Cell, source: str) -> None:
         """Run a cell, with what is typed into it."""
-        cell.source, self.running = source, cell
+        cell.source = source
         self._count += 1
         cell.outputs.clear()
         cell.count = None
@@ -239,10 +243,18 @@ class EditedNotebook:
 
     def click(self, cell: Cell, magic: str, line: str) -> None:
         """Let a widget of the last run of a cell carry out a magic, which is shown nowhere."""
-        self.running = Cell("elsewhere")
         header = {"msg_id": object(), "msg_type": "comm_msg"}
         self.shell.parent_header = {"header": header, "content": {"comm_id": f"{cell.id}, run {cell.count}"}}
-        self.shell.run_line_magic(magic, line)
+        self.shell.events.trigger("pre_execute")
+        try:
+            self.shell.run_line_magic(magic, line)
+        finally:
+            self.shell.events.trigger("post_execute")
+
+    def go_on(self, cell: Cell, magic: str, line: str) -> None:
+        """Let a task of the last run of a cell carry out a magic."""
+        assert cell.count is not None
+        self._contexts[cell.count].run(self.shell.run_line_magic, magic, line)
 
     def press(self, cell: Cell | None, **request: object) -> None:
         """Press a button of the extension, in a cell or beside the notebook.

@@ -17,6 +17,7 @@ from typing import Any
 __all__ = [
     "BusyReport",
     "address_subshell",
+    "can_display_below",
     "displayed_below",
     "find_kernel_id",
     "get_request",
@@ -24,7 +25,6 @@ __all__ = [
     "is_stop_queued",
     "list_opened_comms",
     "list_queued",
-    "publish_below",
     "read_comms_on_control",
     "wait_until_settled",
 ]
@@ -54,43 +54,26 @@ def list_opened_comms(shell: Any) -> list[str]:
     return [name for name, comm in [*comms.items()] if getattr(comm, "primary", True)]
 
 
+def can_display_below(shell: Any) -> bool:
+    """Tell whether outputs can go below another cell than the one that runs: not in Pyodide's kernel."""
+    return hasattr(shell.display_pub, "register_hook")
+
+
 @contextmanager
 def displayed_below(shell: Any, request: Mapping[str, Any]) -> Iterator[None]:
-    """Let what this thread displays be below the cell that a message asked to run, whichever runs now."""
-    publisher = shell.display_pub
-    if not hasattr(publisher, "register_hook"):
+    """Let what this thread displays be below the cell that a message asked to run, where it can be."""
+    if not can_display_below(shell):
         yield
         return
 
     def move(message: dict[str, Any]) -> dict[str, Any]:
         return {**message, "parent_header": request["header"]}
 
-    publisher.register_hook(move)
+    shell.display_pub.register_hook(move)
     try:
         yield
     finally:
-        publisher.unregister_hook(move)
-
-
-def publish_below(
-    shell: Any,
-    request: Mapping[str, Any],
-    data: Mapping[str, Any],
-    metadata: Mapping[str, Any],
-    display_id: str,
-    *,
-    update: bool,
-) -> None:
-    """Show an output below the cell that a message asked to run, or `update` it: the cell may have ended.
-
-    Nothing is shown by Pyodide's kernel, which knows only the cell that runs.
-    """
-    publisher = shell.display_pub
-    if not hasattr(publisher, "pub_socket"):
-        return
-    content = {"data": data, "metadata": metadata, "transient": {"display_id": display_id}}
-    kind = "update_display_data" if update else "display_data"
-    publisher.session.send(publisher.pub_socket, kind, content, parent=request, ident=publisher.topic)
+        shell.display_pub.unregister_hook(move)
 
 
 def find_kernel_id(shell: Any) -> str:

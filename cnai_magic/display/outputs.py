@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -92,17 +91,17 @@ def write_late(session: KernelSession, run: CellRun) -> None:
     """Note what a run has shown after its cell had ended."""
     for each in session.cells.show_late(run):
         if run.cell is not None:
-            session.cells.written.add(run.cell, _write(each))
+            session.cells.written.add(run.cell, _write(each), session.cells.documents.document)
 
 
-def keep_below(session: KernelSession, run: CellRun, kept: Kept, publish: Callable[..., None]) -> None:
-    """Keep what a run did after its cell had ended in an output of its own, which `publish` shows there."""
+def keep_below(session: KernelSession, run: CellRun, kept: Kept) -> None:
+    """Keep what a run did after its cell had ended in an output of its own."""
     is_new = not run.kept_below
     run.kept_below = run.kept_below or uuid4().hex
     output = CellOutput(run.kept_below, Line(_KEPT_HERE))
     data, about = _build_output(kept, session, output.shown)
-    publish(data, about, output.display_id, update=not is_new)
-    session.cells.written.add(kept.cell, _write(output, about))
+    display(data, metadata=about, raw=True, display_id=output.display_id, update=not is_new)  # type: ignore[no-untyped-call]
+    session.cells.written.add(kept.cell, _write(output, about), session.cells.documents.document)
 
 
 def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOutput:

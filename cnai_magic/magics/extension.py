@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
 
-__all__ = ["CnaiMagics", "find_loaded", "load", "unload"]
+__all__ = ["CnaiMagics", "find_loaded", "list_events", "load", "unload"]
 
 
 @magics_class
@@ -223,7 +223,7 @@ def load(shell: Any) -> None:
     if magics.settings not in shell.configurables:
         shell.configurables.append(magics.settings)
     shell.register_magics(magics)
-    for event, called in _list_events(magics):
+    for event, called in list_events(magics):
         shell.events.register(event, called)
     magics.choose_language()
     add_matcher(shell, magics.complete)
@@ -251,12 +251,13 @@ def unload(shell: Any) -> None:
     if keep_body in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_body)
         shell.input_transformers_cleanup.remove(keep_question_mark)
-        for event, called in _list_events(magics):
+        for event, called in list_events(magics):
             shell.events.unregister(event, called)
         remove_matcher(shell)
 
 
-def _list_events(magics: CnaiMagics) -> list[tuple[str, Callable[..., None]]]:
+def list_events(magics: CnaiMagics) -> list[tuple[str, Callable[..., None]]]:
+    """Return the events of IPython for which the magics wait, each with what it calls."""
     return [
         ("pre_execute", magics.begin_code),
         ("pre_run_cell", magics.choose_language),

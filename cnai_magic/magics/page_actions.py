@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ..chat.order import CellPosition
-from ..display.kernel import publish_below
 from ..display.outputs import keep_below, show_in_force
 from ..errors import InputError
 from ..nearest import suggest_name
@@ -142,8 +140,7 @@ def _show_again(
     session.cells.change(turn.position.cell)
     keeping = _find_keeping(shell_session, turn)
     if keeping is not None:
-        publish = partial(publish_below, shell_session.shell, shell_session.cell.request)
-        keep_below(session, keeping, session.cells.end_beside_run(keeping), publish)
+        keep_below(session, keeping, session.cells.end_beside_run(keeping))
         return
     shown = turn.shown(session.settings.save_attempts)
     show_in_force(session, turn.display_id or uuid4().hex, shown, conversation.name, former)

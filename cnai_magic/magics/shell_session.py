@@ -7,14 +7,13 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from IPython.display import display
 
 from ..chat.prompts.failure import Failure
-from ..display.kernel import publish_below
+from ..display.kernel import can_display_below, displayed_below
 from ..display.line import Line
 from ..display.outputs import keep_below, keep_in_outputs, write_late
 from ..errors import CnaiError
@@ -171,8 +170,9 @@ class ShellSession:
         run = cell.run
         write_late(self._session, run)
         kept = self._session.cells.end_beside_run(run)
-        if kept:
-            keep_below(self._session, run, kept, partial(publish_below, self.shell, cell.request))
+        if kept and can_display_below(self.shell):
+            with displayed_below(self.shell, cell.request):
+                keep_below(self._session, run, kept)
         if run.cell is not None:
             self._session.cells.documents.note_end(run.cell, time.time())
 

@@ -160,10 +160,13 @@ class Cells:
         found = self._find_turn(attempt)
         if found is None or found.position.cell is None:
             return None
-        held = self._held.setdefault(found.position.cell, set())
-        held -= {each.id for each in found.attempts}
+        cell = found.position.cell
+        held = self._held.setdefault(cell, set())
+        # A fork has attempts of its own, which the output may have held.
+        same = (turn for _, turn in self._conversations.find_turns(cell) if turn.id == found.id)
+        held.difference_update(each.id for turn in same for each in turn.attempts)
         held |= attempt.ids
-        return self._collect_kept(found.position.cell)
+        return self._collect_kept(cell)
 
     def find_kept(self, cell: str | None) -> Kept | None:
         """Return what the output of a cell that ran has to keep of what the cell did before."""

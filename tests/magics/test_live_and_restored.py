@@ -63,7 +63,7 @@ KINDS = [
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
     *("copy, delete", "copy, delete", "copy, delete", "capture", "compare", "compare"),
     *("append", "append", "twice", "new", "in another", "fail", "below", "restore", "else", "print"),
-    *("outside", "click", "click"),
+    *("outside", "click", "click", "go on"),
     *("press attempt", "press attempt", "press compared", "press use", "press fork"),
 ]
 _STEPS = random_steps(
@@ -93,7 +93,7 @@ class Walk:
         if self.notebook.told_by == "page":
             self._press(kind, one, other)
         # A fifth of the steps finds nothing to do.
-        if self.snapshot() != self.compared or kind.startswith(("press", "click")):
+        if self.snapshot() != self.compared or kind in ("click", "go on") or kind.startswith("press"):
             self.compare()
             self.compared = self.snapshot()
 
@@ -111,12 +111,14 @@ class Walk:
             self.ask(cell, f"%%cnai --chat {names[other % len(names)]}\nquestion {{}}")
         elif kind == "fail":
             self.ask(cell, "%cnai question {}\n%cnai_chat use nowhere")
-        elif kind == "click" and cell.id in notebook.requests and cell.has_output:
+        elif kind == "click" and not cell.has_output:
+            """The widget is not there."""
+        elif kind in ("click", "go on") and cell.id in notebook.requests and cell.count is not None:
             self.count += 1
             command = _COMMANDS[other % len(_COMMANDS)].format(notebook.session.conversations.current)
             magic, line = ("cnai", f"question {self.count}") if other % 3 else ("cnai_chat", command)
             with suppress(CnaiError):
-                notebook.click(cell, magic, line)
+                (notebook.click if kind == "click" else notebook.go_on)(cell, magic, line)
         elif kind == "else":
             self.run(cell, "0")
         elif kind == "outside":
