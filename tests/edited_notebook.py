@@ -275,7 +275,9 @@ class EditedNotebook:
                 facts = _read_facts(output)
                 answers = output.get("metadata", {}).get("cnai", {}).get("answers", ())
                 was_compared = facts.get("compared", "") == request.get("compared")
-                was_compared |= any(each.get("id") == record.get("id") for each in answers)
+                was_compared |= any(
+                    isinstance(each, dict) and each["id"] == record.get("id") for each in answers
+                )
                 if facts.get("turn_id", "") == turn or was_compared:
                     shown.outputs[name] = update
 

@@ -10,7 +10,7 @@ from ..chat.attempt import Turn
 from ..chat.cell_run import CellOutput
 from ..chat.order import CellPosition
 from ..display.line import Line
-from ..display.outputs import change_output
+from ..display.outputs import change_output, keep_below
 from ..errors import InputError
 from ..session.question import Options, find_cut_turn
 from .chat_changes import Command
@@ -37,7 +37,7 @@ def find_other_cell(
     conversation, turn = find_cut_turn(conversations, options.chat, position, prompt)
     if turn.position.cell in (None, position.cell):
         return None
-    if not turn.display_id:
+    if not turn.display_id and shell_session.cell.find_keeping_run(turn) is None:
         raise InputError(
             "the output of that answer is not of this kernel, or was cleared",
             why=f"it is the answer to {turn.reply.prompt[:80]!r}",
@@ -63,4 +63,8 @@ def show_in_its_cell(shell_session: ShellSession, other: OtherCell, *, is_shown:
         run.outputs[-1] = CellOutput(here, recorded)
         if here:
             display(recorded, display_id=here, update=True)  # type: ignore[no-untyped-call]
-    change_output(session, recorded)
+    keeping = shell_session.cell.find_keeping_run(turn)
+    if keeping is None:
+        change_output(session, recorded)
+    else:
+        keep_below(session, keeping, session.cells.end_beside_run(keeping))

@@ -21,7 +21,6 @@ from .page_requests import find_conversation, find_turn, read_id, read_name, rea
 
 if TYPE_CHECKING:
     from ..chat.attempt import Turn
-    from ..chat.cell_run import CellRun
     from ..chat.comparison import Comparison
     from ..chat.conversation import KernelConversation
     from .shell_session import ShellSession
@@ -138,7 +137,7 @@ def _show_again(
     """
     session = shell_session.session
     session.cells.change(turn.position.cell)
-    keeping = _find_keeping(shell_session, turn)
+    keeping = shell_session.cell.find_keeping_run(turn)
     if keeping is not None:
         keep_below(session, keeping, session.cells.end_beside_run(keeping))
         return
@@ -153,18 +152,12 @@ def _find_shown(
     session = shell_session.session
     for each in (conversation, *session.conversations):
         for turn in reversed(each.turns):
-            if session.cells.shows_turn(turn) or _find_keeping(shell_session, turn) is not None:
+            if session.cells.shows_turn(turn) or shell_session.cell.find_keeping_run(turn):
                 return each, turn
     raise InputError(
         "the notebook shows no answer yet that could keep this",
         next_step="ask a question first, or do it in a cell with %cnai_chat",
     )
-
-
-def _find_keeping(shell_session: ShellSession, turn: Turn) -> CellRun | None:
-    """Return the run below whose cell a line keeps the answer of a turn; None where that is shown."""
-    run = shell_session.cell.find_run(turn.position.cell)
-    return run if run is not None and run.kept_below and not turn.display_id else None
 
 
 ACTIONS: dict[str, Callable[[ShellSession, Mapping[str, Any]], None]] = {

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..chat.attempt import Turn
 from ..chat.cell_run import CellRun
 from ..chat.documents import is_nameless
 from ..display.kernel import get_request
@@ -17,7 +18,7 @@ from .page_order import PageOrder, read_page_order
 
 __all__ = ["RunningCell"]
 
-_MOST_RUNS = 100
+_MOST_CELLS = 10_000
 
 
 class RunningCell:
@@ -30,7 +31,7 @@ class RunningCell:
         self._shell = shell
         self._left_behind = left_behind
         self.ids = CellIds()
-        # The latest runs, by what tells one from another: a task may ask after its cell ended.
+        # The latest run of each cell, the last at the end: a widget or a task may ask after its cell ended.
         self._runs: OrderedDict[object, CellRun] = OrderedDict()
         self.repeated = 0
 
@@ -43,21 +44,25 @@ class RunningCell:
     def run(self) -> CellRun:
         """The run that is under way, or the one whose task, widget or thread asks."""
         execution = self.request.get("header", {}).get("msg_id") or self._shell.execution_count
-        run = self._runs.get(execution)
-        if run is None:
-            cell = self.id
+        cell = self.id
+        key = execution if cell is None else cell
+        run = self._runs.get(key)
+        if run is None or run.execution != execution:
             name = None if cell is None else self.ids[cell]
-            run = self._runs[execution] = CellRun(execution, name, has_begun=self.is_over)
+            run = self._runs[key] = CellRun(execution, name, has_begun=self.is_over)
             self.repeated = self.ids.count(self.source) if cell is None else 0
-            for former in list(self._runs)[:-_MOST_RUNS]:
-                del self._runs[former]
-        self._runs.move_to_end(execution)
+            while len(self._runs) > _MOST_CELLS:
+                self._runs.popitem(last=False)
+        self._runs.move_to_end(key)
         return run
 
-    def find_run(self, cell: str | None) -> CellRun | None:
-        """Return the last run of a cell in this kernel, None where it is not known any more."""
-        runs = reversed(self._runs.values())
-        return next((each for each in runs if each.cell == cell), None) if cell is not None else None
+    def find_keeping_run(self, turn: Turn) -> CellRun | None:
+        """Return the run below whose cell a line keeps the answer of a turn; None where that is shown."""
+        cell = turn.position.cell
+        if cell is None or turn.display_id:
+            return None
+        runs = (each for each in reversed(self._runs.values()) if each.cell == cell)
+        return next((each for each in runs if each.kept_below), None)
 
     @property
     def id(self) -> str | None:
@@ -109,7 +114,7 @@ class RunningCell:
             self.ids.find(self.id, self.source, saved)
             run = self.run
             if run.cell != self.ids[self.id]:  # it began before anything was asked in it
-                del self._runs[run.execution]
+                del self._runs[self.id]
 
     @property
     def request(self) -> Mapping[str, Any]:

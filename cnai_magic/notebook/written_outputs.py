@@ -45,7 +45,7 @@ class WrittenOutputs:
         self.named.update((each.name, (cell, each)) for each in outputs if each.name)
 
     def add(self, cell: str, output: WrittenOutput, document: Document) -> None:
-        """Note an output below those that a cell shows in a document, in place of the one of its name here."""
+        """Note an output below those that a cell shows in a document, in place of the one of its name."""
         former = self._cells.get(cell, ()) if document.shows(cell) else ()
         others = [each for each in former if each.display_id != output.display_id]
         self._cells[cell] = [*others, output]

@@ -81,6 +81,18 @@ def test_an_answer_that_is_printed_goes_on_in_the_output_of_its_cell_too(kernel:
     assert updated(rest, first)["data"]["text/plain"].startswith(WHOLE)
 
 
+def test_an_answer_that_a_line_keeps_goes_on_there(kernel: Kernel) -> None:
+    kernel.run("%cnai_chat new asked by a widget")
+    ask = "lambda change: get_ipython().run_line_magic('cnai', change.new)"
+    first = kernel.run(f"import ipywidgets\nbox = ipywidgets.Text()\nbox.observe({ask}, 'value')", "w")
+    kernel.change_widget(kernel.value("box.comm.comm_id"), value=f"-n 10 {QUESTION}")
+    rest = kernel.run("%cnai --continue", "v")
+    assert not rest.error
+    (turn,) = updated(rest, first)["kept"]["turns"]
+    assert turn["text"].startswith(WHOLE)
+    assert turn["attempt"] == 2
+
+
 def test_what_cannot_go_on_is_explained(kernel: Kernel) -> None:
     kernel.run("%cnai_chat new complete")
     assert "there is no answer to go on with" in kernel.run("%cnai --continue").error[0]

@@ -414,6 +414,20 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
 @example("page", [("press fork", 0, 1), ("ask", 0, 0), ("copy, delete", 3, 0), ("command", 12, 0)])
 # Copies alone are there, one with what a widget had asked, and the cell of a command that is not sent.
 @example("file", [("click", 2, 1), ("copy, delete", 2, 0), ("command", 81, 0)])
+# Attempts of a fork that the output of its turn no longer holds.
+@example(
+    "page",
+    [
+        ("click", 2, 6),
+        ("again", 2, 0),
+        ("press fork", 0, 0),
+        ("again", 2, 0),
+        ("command", 20, 0),
+        ("press fork", 1, 0),
+    ],
+)
+# A task goes on whose cell showed nothing.
+@example("page", [("capture", 0, 1), ("go on", 2, 1), ("ask", 0, 3)])
 # A cell that asks twice, had been cleared, and shows again what its second question got before.
 @example(
     "page",

@@ -373,6 +373,39 @@ def test_what_a_widget_asks_is_a_turn_of_its_cell_live_and_restored(
         assert questions(server) == "AXB"
 
 
+def test_a_widget_that_another_makes_belongs_to_the_last_run_of_its_cell(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    boxes = (
+        "import ipywidgets\ndef ask(change):\n    get_ipython().run_line_magic('cnai', change.new)\n"
+        "def make(_):\n    global inner\n    inner = ipywidgets.Text()\n    inner.observe(ask, 'value')\n"
+        "if 'outer' not in globals():\n    outer = ipywidgets.Text()\n    outer.observe(make, 'value')"
+    )
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+
+        def run(source: str, cell: str) -> Ran:
+            ran = kernel.run(source, cell, document="aub")
+            assert not ran.error
+            return ran
+
+        def write(box: str, text: str) -> str:
+            kernel.change_widget(kernel.value(f"{box}.comm.comm_id"), value=text)
+            return questions(server)
+
+        above = run("%%cnai\nA", "a")
+        run(boxes, "u")
+        write("outer", "make")
+        run("%%cnai\nB", "b")
+        assert [write("inner", "X"), write("inner", "Y")] == ["AX", "AXY"]
+        again = run(f"%cnai U\n{boxes}", "u")
+        assert write("inner", "Z") == "AUZ"
+        below = run("%%cnai\nB", "b")
+        assert questions(server) == "AUZB"
+        saved_as(tmp_path / "saved.ipynb", ("a", "", above), ("u", "", again), ("b", "", below))
+    restored = restore(read_notebook(tmp_path / "saved.ipynb").cells).conversations
+    assert "".join(each.reply.prompt for each in restored["main"].turns) == "AUZB"
+
+
 def test_a_kernel_whose_folder_was_deleted_asks_and_says_what_cannot_be_written(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
