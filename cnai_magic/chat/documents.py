@@ -87,6 +87,15 @@ class Documents:
         """Note that the run of a cell has ended `now` (in seconds)."""
         self._runs[cell] = self._runs.get(cell, _Run("", now))._replace(ended=now)
 
+    def note_output(self, cell: str) -> bool:
+        """Note that a cell that has ended shows something; return whether it showed nothing before."""
+        if cell not in self.document.without_output:
+            return False
+        for each in self._notebooks.values():
+            each.without_output -= {cell}
+        self._rebuild(self.document.source or "runs")
+        return True
+
     def is_run_anew(self, cell: str) -> bool:
         """Tell, once, whether a cell that runs showed nothing by what the document said before."""
         is_anew = cell in self._anew

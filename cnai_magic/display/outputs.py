@@ -91,7 +91,7 @@ def write_late(session: KernelSession, run: CellRun) -> None:
     """Note what a run has shown after its cell had ended."""
     for each in session.cells.show_late(run):
         if run.cell is not None:
-            session.cells.written.add(run.cell, _write(each), session.cells.documents.document)
+            session.cells.write_below(run.cell, _write(each))
 
 
 def keep_below(session: KernelSession, run: CellRun, kept: Kept) -> None:
@@ -101,7 +101,7 @@ def keep_below(session: KernelSession, run: CellRun, kept: Kept) -> None:
     output = CellOutput(run.kept_below, Line(_KEPT_HERE))
     data, about = _build_output(kept, session, output.shown)
     display(data, metadata=about, raw=True, display_id=output.display_id, update=not is_new)  # type: ignore[no-untyped-call]
-    session.cells.written.add(kept.cell, _write(output, about), session.cells.documents.document)
+    session.cells.write_below(kept.cell, _write(output, about))
 
 
 def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOutput:

@@ -25,15 +25,7 @@ def ask_in_cell(
 
     What came of an answer that was interrupted is assigned too.
     """
-    before = shell_session.session.latest
-    try:
-        reply = _ask(shell_session, prompt, chosen)
-    finally:
-        latest = shell_session.session.latest
-        if latest is not before:
-            for name in ("_cnai", variable):
-                if name:
-                    shell_session.shell.user_ns[name] = latest
+    reply = _ask(shell_session, prompt, chosen, variable)
     if reply.logprobs:
         display(ShadedAnswer(reply.logprobs))  # type: ignore[no-untyped-call]
     elif _were_left_out(reply):
@@ -49,7 +41,7 @@ def _were_left_out(reply: Reply) -> bool:
     return reply.replayed and asked and reply.usage.completion_tokens > MOST_TOKENS
 
 
-def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
+def _ask(shell_session: ShellSession, prompt: str, chosen: Options, variable: str | None) -> Reply:
     shell_session.identify_cell()
     shell_session.arrange()
     settings, session = shell_session.settings, shell_session.session
@@ -58,7 +50,6 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     about = build_kept_metadata(session, run.cell)
     with defer_interrupts():  # it imports ipywidgets
         view = choose_view(shell_session.shell, settings.display, about)
-    before = session.latest_attempt
     elsewhere = None
     if chosen.go_on and not settings.replay:
         elsewhere = find_other_cell(shell_session, chosen, position, prompt)
@@ -70,8 +61,10 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
             former = shell_session.file.find_answers_below_cell()
             reply = session.ask(prompt, chosen, view=view, position=position, former=former)
     finally:
-        latest = session.latest_attempt
-        if latest is not None and latest is not before:
+        latest = view.attempt
+        if latest is not None:
+            for name in filter(None, ("_cnai", variable)):
+                shell_session.shell.user_ns[name] = latest.reply
             # What the file will not hold is kept below the cell at its end.
             is_shown = view.is_saved or run.cell is None
             if is_shown:
@@ -80,5 +73,5 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
             if chosen.once or latest.turn:
                 run.answer("" if chosen.once else latest.conversation, position)
             if elsewhere is not None:
-                show_in_its_cell(shell_session, elsewhere, is_shown=is_shown)
+                show_in_its_cell(shell_session, elsewhere, latest, is_shown=is_shown)
     return reply

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from IPython.display import display
 
-from ..chat.attempt import Turn
+from ..chat.attempt import Attempt, Turn
 from ..chat.cell_run import CellOutput
 from ..chat.order import CellPosition
 from ..display.line import Line
@@ -46,10 +46,12 @@ def find_other_cell(
     return OtherCell(conversation.name, turn)
 
 
-def show_in_its_cell(shell_session: ShellSession, other: OtherCell, *, is_shown: bool) -> None:
+def show_in_its_cell(
+    shell_session: ShellSession, other: OtherCell, attempt: Attempt, *, is_shown: bool
+) -> None:
     """Show the whole answer in the output of its cell, and where it `is_shown` here that it stands there."""
     session, run, turn = shell_session.session, shell_session.cell.run, other.turn
-    if session.latest_attempt is None or session.latest_attempt.id != turn.attempt.id:
+    if attempt.id != turn.attempt.id:
         return  # nothing came, and the former answer stays
     command = Command(session, lambda: None, run.count_command())
     note = Line(f"The answer of turn {turn.attempt.turn} goes on in the output of its cell.")

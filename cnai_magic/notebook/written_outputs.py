@@ -44,10 +44,9 @@ class WrittenOutputs:
     def _note_names(self, cell: str, outputs: Iterable[WrittenOutput]) -> None:
         self.named.update((each.name, (cell, each)) for each in outputs if each.name)
 
-    def add(self, cell: str, output: WrittenOutput, document: Document) -> None:
-        """Note an output below those that a cell shows in a document, in place of the one of its name."""
-        former = self._cells.get(cell, ()) if document.shows(cell) else ()
-        others = [each for each in former if each.display_id != output.display_id]
+    def add(self, cell: str, output: WrittenOutput) -> None:
+        """Note an output below those of a cell, in place of the one that had its name here."""
+        others = [each for each in self._cells.get(cell, ()) if each.display_id != output.display_id]
         self._cells[cell] = [*others, output]
         self._note_names(cell, [output])
 

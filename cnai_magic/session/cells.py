@@ -21,7 +21,7 @@ from ..notebook.merge import merge
 from ..notebook.rebuild import rebuild
 from ..notebook.restore import Restored, restore
 from ..notebook.saved_outputs import SavedCell
-from ..notebook.written_outputs import WrittenOutputs
+from ..notebook.written_outputs import WrittenOutput, WrittenOutputs
 from .forks import ForkSafeLock
 
 __all__ = ["Cells"]
@@ -137,6 +137,12 @@ class Cells:
             for conversation, turn in self._conversations.find_turns(run.cell):
                 turn.display_id = shown.get((conversation.name, turn.id), turn.display_id)
             return late
+
+    def write_below(self, cell: str, output: WrittenOutput) -> None:
+        """Note an output that a cell shows below the others, after its end."""
+        if self.documents.note_output(cell):
+            self.written.forget(cell)
+        self.written.add(cell, output)
 
     def end_beside_run(self, run: CellRun) -> Kept:
         """Return what an output must keep of what a run did after its cell had ended."""

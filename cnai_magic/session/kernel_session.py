@@ -151,7 +151,7 @@ class KernelSession:
         view = view or View()
         view.begin(question, lambda: None)
         with defer_interrupts(view.is_stopping):
-            attempt = self._recorder.replay(question, shown)
+            attempt = view.attempt = self._recorder.replay(question, shown)
             view.end(attempt)
         return attempt.reply
 

@@ -158,7 +158,7 @@ class PendingReply:
 
     def _keep_calls(self, tools: ToolLoop, finish_reason: str) -> Attempt:
         """Keep and show the calls that were answered, which have been charged."""
-        attempt = self._settle(tools.conclude(None, finish_reason))
+        attempt = self._view.attempt = self._settle(tools.conclude(None, finish_reason))
         (self._view.fail if finish_reason == "failed" else self._view.end)(attempt)
         return attempt
 
@@ -187,7 +187,9 @@ class PendingReply:
     def _record(self, received: Received, finish_reason: str = "") -> Attempt:
         """Settle what came, with the calls of tools before it."""
         tools = self._tools
-        return self._settle(received if tools is None else tools.conclude(received, finish_reason))
+        whole = received if tools is None else tools.conclude(received, finish_reason)
+        attempt = self._view.attempt = self._settle(whole)
+        return attempt
 
     def _send(self) -> None:
         """Hold what the answer may cost, send the question and show the answer as it comes."""

@@ -32,9 +32,11 @@ class View:
     """Shows one answer while it arrives, and its final form at the end. This one shows nothing.
 
     `is_saved` tells that a notebook's file holds what it shows at the end, with the facts of the answer.
+    `attempt` is that answer, or the part of it that arrived; None where nothing did.
     """
 
     is_saved = True
+    attempt: Attempt | None = None
 
     def begin(self, question: Question, stop: Callable[[], None]) -> None:
         """Show that the question is sent; `stop` ends the answer early."""

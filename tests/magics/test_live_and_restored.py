@@ -63,7 +63,7 @@ KINDS = [
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
     *("copy, delete", "copy, delete", "copy, delete", "capture", "compare", "compare"),
     *("append", "append", "twice", "new", "in another", "fail", "below", "restore", "else", "print"),
-    *("outside", "click", "click", "go on"),
+    *("outside", "click", "click", "go on", "go on", "capture again"),
     *("press attempt", "press attempt", "press compared", "press use", "press fork"),
 ]
 _STEPS = random_steps(
@@ -119,6 +119,8 @@ class Walk:
             magic, line = ("cnai", f"question {self.count}") if other % 3 else ("cnai_chat", command)
             with suppress(CnaiError):
                 (notebook.click if kind == "click" else notebook.go_on)(cell, magic, line)
+        elif kind == "capture again":
+            self.run(cell, "%%capture\n%cnai Captured?")
         elif kind == "else":
             self.run(cell, "0")
         elif kind == "outside":
