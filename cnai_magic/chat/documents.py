@@ -87,14 +87,13 @@ class Documents:
         """Note that the run of a cell has ended `now` (in seconds)."""
         self._runs[cell] = self._runs.get(cell, _Run("", now))._replace(ended=now)
 
-    def note_output(self, cell: str) -> bool:
-        """Note that a cell that has ended shows something; return whether it showed nothing before."""
-        if cell not in self.document.without_output:
-            return False
-        for each in self._notebooks.values():
-            each.without_output -= {cell}
-        self._rebuild(self.document.source or "runs")
-        return True
+    def note_output(self, cell: str) -> None:
+        """Note that a cell that has ended shows something from now on: anew, where it showed nothing."""
+        if cell in self.document.without_output:
+            self._anew.add(cell)
+            for each in self._notebooks.values():
+                each.without_output -= {cell}
+            self._rebuild(self.document.source or "runs")
 
     def is_run_anew(self, cell: str) -> bool:
         """Tell, once, whether a cell that runs showed nothing by what the document said before."""
@@ -156,23 +155,26 @@ class Documents:
         without_output: Collection[str] = (),
         recorded: Mapping[str, Sequence[str]] | None = None,
         was_asked: bool = False,
+        is_over: bool = False,
     ) -> None:
         """Take over the order of the file that was saved at a time, in which a cell is `running`.
 
-        What the page has sent since then counts instead. `was_asked` tells that the cell waited by then.
+        What the page has sent since then counts instead. `was_asked` tells that the cell waited by then,
+        `is_over` that it has ended, and what it left behind asks.
         """
         notebook = self._find(running)
         if notebook is None:
             notebook = self._notebooks.setdefault(_FILE, _Notebook())
+        empties = None if is_over else running
         told, told_recorded = notebook.without_output, notebook.recorded
         if saved_at > notebook.sent_at and saved_at != notebook.saved_at:
             told_recorded = recorded or {}
             told = frozenset(
-                each for each in without_output if self._is_seen(each, saved_at, running=running)
+                each for each in without_output if self._is_seen(each, saved_at, running=empties)
             )
             told -= {running} if was_asked else set()
             notebook.saved_at = saved_at
-        is_known = self._note_outputs(notebook, told, told_recorded, running)
+        is_known = self._note_outputs(notebook, told, told_recorded, empties)
         if saved_at <= notebook.sent_at:
             cells = [cell for cell in notebook.cells if cell not in notebook.unplaced]
         elif notebook.saved != cells:
@@ -184,7 +186,9 @@ class Documents:
         elsewhere = [other.held for other in self._notebooks.values() if other is not notebook]
         new = {cell for cell in self._before if cell not in notebook.held.union(cells, *elsewhere)}
         notebook.held.update(cells)
-        notebook.unplaced = {*notebook.unplaced, *new, running}.difference(cells)
+        # One that has ended may be deleted.
+        new |= set() if is_over else {running}
+        notebook.unplaced = {*notebook.unplaced, *new}.difference(cells)
         notebook.cells = place_by_runs(cells, notebook.unplaced, self._before)
         self._rebuild("file")
 

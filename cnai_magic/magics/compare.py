@@ -16,6 +16,7 @@ from ..chat.prompts.rendered_prompt import RenderedPrompt
 from ..display import is_in_output_widget
 from ..display.columns import choose_columns_view
 from ..display.dry_run import describe_body, describe_ways
+from ..display.kernel import displayed_below, get_request, is_of_widget
 from ..display.line import Line, Recorded
 from ..display.outputs import show_as_now
 from ..display.rows import RowsView
@@ -95,7 +96,8 @@ def _hand_over(
     comparison.is_shown = partial(_find_out_whether_shown, shell_session, comparison)
     comparison.display_id = view.display_id
     comparison.when_asked = partial(_show_again, shell_session, comparison, shown)
-    if not view.display_id and shell_session.cell.run.cell is not None:
+    is_lost = not view.display_id or is_of_widget(get_request(shell_session.shell))
+    if is_lost and shell_session.cell.run.cell is not None:
         comparison.display_id = _keep_below(shell_session, shown)
     elif not is_in_output_widget(shell_session.shell):
         shell_session.cell.run.show(view.display_id, shown)
@@ -104,9 +106,10 @@ def _hand_over(
 
 
 def _keep_below(shell_session: ShellSession, shown: ShownComparison) -> str:
-    """Keep answers that were printed in an output of the cell; return its name."""
+    """Keep answers that were printed, or shown nowhere, in an output of the cell; return its name."""
     kept, name = Recorded(Line(_KEPT_HERE), shown.record), uuid4().hex
-    shell_session.show(kept, name)
+    with displayed_below(shell_session.shell, shell_session.cell.request):
+        shell_session.show(kept, name)
     shell_session.cell.run.show(name, kept)
     return name
 

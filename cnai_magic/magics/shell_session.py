@@ -91,31 +91,33 @@ class ShellSession:
 
     def arrange(self) -> None:
         """Let the turns stand as their cells do in the document, as far as that is known now."""
-        cells = self._session.cells
-        if self.cell.is_over:  # the request of its run tells how the cells stood then
-            cells.arrange()
-            return
+        cells, is_over = self._session.cells, self.cell.is_over
         self.cell.align([each.id for each in cells.restored if each.id is not None])
         running, page = self.cell.run.cell, self.cell.page_order
-        if running is not None:
+        if running is not None and not is_over:
             cells.documents.note_run(running, self.cell.page)
-        if page is not None:
+        if page is not None and not is_over:
             self._see_page(page, running)
-        elif running is not None:
-            saved = self.file.read_order()
-            if saved is not None:
-                asked_at = self.cell.asked_at
-                cells.documents.see_file(
-                    saved.cells,
-                    running,
-                    saved.saved_at,
-                    without_output=saved.without_output,
-                    recorded=saved.recorded,
-                    was_asked=asked_at is None or asked_at < saved.saved_at,
-                )
-            else:
-                cells.documents.see_runs(running)
-        cells.arrange(self.cell.run)
+        elif page is None and running is not None:
+            self._see_file(running, is_over=is_over)
+        # The page of a cell that has ended may have told of changes since.
+        cells.arrange(self.cell.run, is_over=is_over)
+
+    def _see_file(self, running: str, *, is_over: bool) -> None:
+        documents, saved = self._session.cells.documents, self.file.read_order()
+        if saved is None:
+            documents.see_runs(running)
+            return
+        asked_at = self.cell.asked_at
+        documents.see_file(
+            saved.cells,
+            running,
+            saved.saved_at,
+            without_output=saved.without_output,
+            recorded=saved.recorded,
+            was_asked=not is_over and (asked_at is None or asked_at < saved.saved_at),
+            is_over=is_over,
+        )
 
     def see_page_order(self) -> None:
         """Let the turns stand as a request of the page tells, which runs no cell; it may tell nothing."""

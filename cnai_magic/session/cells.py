@@ -140,9 +140,10 @@ class Cells:
 
     def write_below(self, cell: str, output: WrittenOutput) -> None:
         """Note an output that a cell shows below the others, after its end."""
-        if self.documents.note_output(cell):
-            self.written.forget(cell)
         self.written.add(cell, output)
+        if not self.documents.document.shows(cell):  # it was deleted
+            self._left_out -= {cell}
+            self._arranged = UNKNOWN_ORDER
 
     def end_beside_run(self, run: CellRun) -> Kept:
         """Return what an output must keep of what a run did after its cell had ended."""
@@ -192,14 +193,19 @@ class Cells:
             self.change(cell)
         return kept
 
-    def arrange(self, run: CellRun | None = None) -> None:
-        """Let all turns stand as in the document that is known now, where a cell may run."""
+    def arrange(self, run: CellRun | None = None, *, is_over: bool = False) -> None:
+        """Let all turns stand as in the document that is known now, where a cell may run.
+
+        Its run `is_over` where a widget asks, or what else it left behind.
+        """
         with self._lock.current:
+            cell = None if run is None else run.cell
+            if is_over and cell is not None:
+                self.documents.note_output(cell)
             document = self.documents.document
-            if run is not None and run.has_begun:
+            if run is not None and run.has_begun and not is_over:
                 self._conversations.arrange(document)
                 return
-            cell = None if run is None else run.cell
             anew = cell if cell is not None and self.documents.is_run_anew(cell) else None
             if anew is not None:
                 self._forget(anew)
