@@ -65,6 +65,10 @@ class CellRun:
         """Note an output."""
         self.outputs.append(CellOutput(display_id, shown))
 
+    def forget_outputs(self) -> None:
+        """Forget what it has shown: that was cleared."""
+        self.outputs, self.kept_below = [], ""
+
     def end(self, conversations: Conversations, *, succeeded: bool = True) -> None:
         """Detach the turns that the cell no longer asks, and what it no longer sets, now that all of it ran.
 

@@ -25,16 +25,16 @@ def put_back(conversations: Conversations, cell: str) -> None:
             turn.taken_out_by = None
 
 
-def begin_anew(conversations: Conversations, cell: str) -> None:
+def begin_anew(conversations: Conversations, cell: str, *, runs: bool = True) -> None:
     """Let a cell ask in the conversation in use, as after a restart: the file has nothing of former runs.
 
-    The answers that it had there stay as earlier attempts of what it asks now.
+    Where the cell itself `runs`, the answers that it had there stay as earlier attempts of what it asks now.
     """
     conversations.forget_runs(cell)
     now = conversations.clock.now()
     for each in conversations:
         turns = _remove(each, cell)
-        if each is conversations.in_use:
+        if runs and each is conversations.in_use:
             for turn in turns:
                 turn.first_run, turn.taken_out_by = now, None
                 each.detached[turn.position] = turn

@@ -209,6 +209,8 @@ class Cells:
             anew = cell if cell is not None and self.documents.is_run_anew(cell) else None
             if anew is not None:
                 self._forget(anew)
+                if run is not None and is_over:
+                    run.forget_outputs()
                 if is_told_elsewhere(self._conversations, anew):
                     self.change(anew)
             self._follow(document)
@@ -217,7 +219,7 @@ class Cells:
                 self._arranged = UNKNOWN_ORDER
             self._conversations.arrange(document)
             if anew is not None:
-                begin_anew(self._conversations, anew)
+                begin_anew(self._conversations, anew, runs=not is_over)
             if run is not None:
                 self.begin_run(run)
 
@@ -225,6 +227,10 @@ class Cells:
         """Forget what the cleared outputs of a cell held."""
         put_back(self._conversations, cell)
         self.written.forget(cell)
+        self._held.pop(cell, None)
+        self._shown.pop(cell, None)
+        for _, turn in self._conversations.find_turns(cell):
+            turn.display_id = ""
         self._left_out -= {cell}
         self._changing.discard(cell)
 
