@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from .files import read_bytes
 from .ipynb import read_notebook
-from .saved_outputs import SavedCell, list_copied
+from .read_record import may_be_sent, name_record
+from .saved_outputs import find_own_cell, find_records
+from .untrusted import may_be_saved
 
 __all__ = ["SavedOrder", "read_order"]
 
@@ -48,8 +50,11 @@ def read_order(path: Path) -> SavedOrder | None:
         saved_at = path.stat().st_mtime
         found = _find_cells(read_bytes(path))
         if found is None:
-            cells = [each for each in read_notebook(path).cells if each.id is not None]
-            found = [_Cell(str(each.id), each.has_output, list_copied(each)) for each in cells]
+            cells = [(str(each.id), each) for each in read_notebook(path).cells if each.id is not None]
+            found = [
+                _Cell(name, each.has_output, _list_copied(name, [about for about, _ in find_records(each)]))
+                for name, each in cells
+            ]
     except (InputError, OSError, ValueError):
         return None
     without_output = frozenset(each.id for each in found if not each.has_output)
@@ -87,19 +92,26 @@ def _find_cells(data: bytes) -> list[_Cell] | None:
 
 
 def _find_copied(data: bytes, cell: str, begin: int, end: int) -> Sequence[str] | None:
-    """Return `list_copied` of a cell, which stands from here to there."""
-    found: list[str] | None = None
-    # From its end: where the last one is its own, all are, and no text of the others is looked through.
-    while found != [] and (record := data.rfind(_RECORD, begin, end)) >= 0:
+    """Return `_list_copied` of a cell, which stands from here to there."""
+    records: list[dict[str, Any]] = []
+    while (record := data.rfind(_RECORD, begin, end)) >= 0:
         after, end = data.find(_END_OF_RECORD, record, end), record
-        about = _read_fields(data[record:after].decode("utf-8", "replace"))
-        shown = list_copied(SavedCell(cell, "", [{"metadata": {"cnai": about}}]))
-        found = found if shown is None else [*shown, *(found or ())]
-    return found
+        records.insert(0, _read_fields(data[record:after].decode("utf-8", "replace")))
+        # Where the last one is its own, all are, and no text of the others is looked through.
+        if find_own_cell(records[-1]) == cell and may_be_sent(records[-1]):
+            break
+    return _list_copied(cell, records)
+
+
+def _list_copied(cell: str, records: Sequence[Mapping[str, Any]]) -> Sequence[str] | None:
+    """Return the names of the records in a cell that do not say that they are its; None if none is sent."""
+    others = [each for each in records if find_own_cell(each) != cell] if may_be_saved(cell) else []
+    copied = [name_record(each) for each in others if may_be_sent(each) or each.get("kept")]
+    return copied if copied or any(map(may_be_sent, records)) else None
 
 
 def _read_fields(record: str) -> dict[str, Any]:
-    """Return what `list_copied` needs of a record, and of what it keeps."""
+    """Return what `_list_copied` needs of a record, and of what it keeps."""
     begin = record.find(_KEPT)
     end = record.find(_END_OF_KEPT, begin) if begin >= 0 else begin
     about: dict[str, Any] = {}

@@ -23,7 +23,6 @@ from .read_record import (
     Event,
     KeptTurn,
     may_be_sent,
-    name_record,
     read_answer,
     read_event,
     read_kept,
@@ -41,8 +40,8 @@ __all__ = [
     "SavedOutputs",
     "SavedTurn",
     "find_own_cell",
+    "find_records",
     "list_all_attempts",
-    "list_copied",
     "read_answers",
     "read_answers_below",
     "read_comparisons",
@@ -101,7 +100,7 @@ class SavedChange(NamedTuple):
 def read_answers(cell: SavedCell) -> list[Attempt]:
     """Return the answers in the outputs of one cell, those too that they only keep; unsound ones are not."""
     found = []
-    for about, data in _find_records(cell):
+    for about, data in find_records(cell):
         try:
             found += [each.attempt for each in read_kept(about)[1] if not isinstance(each, InputError)]
             if "event" not in about:
@@ -109,13 +108,6 @@ def read_answers(cell: SavedCell) -> list[Attempt]:
         except InputError:
             continue
     return found
-
-
-def list_copied(cell: SavedCell) -> list[str] | None:
-    """Return the names of the records in a cell that are of another one; None where none is to be sent."""
-    every = [(about, _is_of_another(find_own_cell(about), cell.id)) for about, _ in _find_records(cell)]
-    found = [each for each in every if may_be_sent(each[0]) or (each[1] and each[0].get("kept"))]
-    return [name_record(about) for about, is_copy in found if is_copy] if found else None
 
 
 def read_answers_below(cells: Sequence[SavedCell], identifier: str | None) -> list[Attempt]:
@@ -133,7 +125,7 @@ def read_answers_below(cells: Sequence[SavedCell], identifier: str | None) -> li
 def read_comparisons(cell: SavedCell) -> list[SavedComparison]:
     """Return the compared answers in the outputs of one cell; unsound ones are not."""
     found = []
-    for about, _ in _find_records(cell):
+    for about, _ in find_records(cell):
         with suppress(InputError):
             found += [read_comparison(about, cell.id)] if about.get("event") == COMPARED else []
     return found
@@ -142,7 +134,7 @@ def read_comparisons(cell: SavedCell) -> list[SavedComparison]:
 def read_rows(cell: SavedCell) -> list[SavedRows]:
     """Return the answers to rows in the outputs of one cell; unsound ones are not."""
     found = []
-    for about, _ in _find_records(cell):
+    for about, _ in find_records(cell):
         with suppress(InputError):
             found += [read_rows_record(about)] if about.get("event") == ROWS else []
     return found
@@ -189,7 +181,7 @@ class SavedOutputs:
             identifier = None if cell.id in used else cell.id
             used |= {identifier} if identifier is not None else set()
             states, changes = len(self.states), len(self.changes)
-            for about, data in _find_records(cell):
+            for about, data in find_records(cell):
                 try:
                     self._read(about, data, identifier, cell.number)
                 except InputError as error:
@@ -365,7 +357,7 @@ def list_all_attempts(attempt: Attempt) -> tuple[Attempt, ...]:
 
 def _holds_own_output(cell: SavedCell) -> bool:
     """Tell whether any output of a cell that may be sent says that it belongs to a cell of this ID."""
-    return any(find_own_cell(about) == cell.id and may_be_sent(about) for about, _ in _find_records(cell))
+    return any(find_own_cell(about) == cell.id and may_be_sent(about) for about, _ in find_records(cell))
 
 
 def find_own_cell(about: Mapping[str, Any]) -> str:
@@ -381,10 +373,10 @@ def _is_of_another(own: str, cell: str | None) -> bool:
 
 def _lacks_output(cell: SavedCell) -> bool:
     """Tell whether a cell asks a question, and has no output of an answer or a command."""
-    return _ASKS.search(cell.source) is not None and not any(_find_records(cell))
+    return _ASKS.search(cell.source) is not None and not any(find_records(cell))
 
 
-def _find_records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+def find_records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Yield what the outputs of a cell have under `cnai`, and their data."""
     for output in cell.outputs:
         metadata, data = output.get("metadata"), output.get("data")

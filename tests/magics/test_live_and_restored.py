@@ -63,7 +63,7 @@ KINDS = [
     *("undo", "undo", "move", "copy", "split", "merge", "clear", "clear", "clear all", "restart"),
     *("copy, delete", "copy, delete", "copy, delete", "capture", "compare", "compare"),
     *("append", "append", "twice", "new", "in another", "fail", "below", "restore", "else", "print"),
-    *("outside", "click", "click", "go on", "go on", "capture again"),
+    *("outside", "click", "click", "go on", "go on", "capture again", "commands"),
     *("press attempt", "press attempt", "press compared", "press use", "press fork"),
 ]
 _STEPS = random_steps(
@@ -153,6 +153,9 @@ class Walk:
             names = [each.name for each in notebook.session.conversations]
             command = _COMMANDS[one % len(_COMMANDS)].format(names[other % len(names)])
             self.run(notebook.insert(to), f"%cnai_chat {command}")
+        elif kind == "commands":
+            lines = [_COMMANDS[each % len(_COMMANDS)].format("main") for each in (one, other)]
+            self.run(notebook.insert(to), "\n".join(f"%cnai_chat {each}" for each in lines))
         elif kind == "capture":
             self.run(notebook.insert(to), "%%capture\n%cnai Captured?")
         elif kind == "compare":
@@ -428,6 +431,8 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
         ("press fork", 1, 0),
     ],
 )
+# Only the last record of several commands tells in which cell they ran.
+@example("file", [("commands", 3, 0), ("copy, delete", 1, 0)])
 # A task goes on whose cell showed nothing.
 @example("page", [("capture", 0, 1), ("go on", 2, 1), ("ask", 0, 3)])
 # A cell that asks twice, had been cleared, and shows again what its second question got before.
