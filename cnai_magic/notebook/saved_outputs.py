@@ -170,6 +170,7 @@ class SavedOutputs:
         self._ratings: dict[str, Rating | None] = {}
         # Turns that the outputs of commands hold, and when; their own cells may show what they did before.
         self._kept: list[tuple[datetime, KeptTurn]] = []
+        self._kept_above: set[tuple[str | None, str]] = set()
         self._left_out = LeftOut()
         used: set[str] = set()
         self._charged_ids: set[str] = set()
@@ -232,8 +233,10 @@ class SavedOutputs:
             self._change(about, cell)
         else:
             answer = self._answer(about, data, number)
-            if answer.id in self.answers:
+            # An output above it may keep what this one shows by now.
+            if answer.id in self.answers and (cell, answer.turn_id) not in self._kept_above:
                 raise InputError("it is a copy of another one")
+            self._kept_above.discard((cell, answer.turn_id))
             self._save(cell, known, KeptTurn(answer, read_standing(about, answer), detached=False))
         for each in changes:
             self._change(each, cell)
@@ -245,6 +248,7 @@ class SavedOutputs:
                     self._charge(list_all_attempts(turn.attempt))
                     continue
                 self._save(cell, known, turn)
+                self._kept_above.add((cell, turn.attempt.turn_id))
             except InputError as error:
                 self._left_out.add("{} earlier answer", error.what, number)
 
