@@ -477,10 +477,10 @@ pieces = ["`", "` `` ``` ", "$", "$a ", "$$\\n", "[", "[x](", "](<", "\\n[a", "!
           "<", "<https://", "\\\\[", "\\\\(", "\\\\", "\\\\begin{a}", "- ```\\n", "    ```\\n", ">", "\\n> ",
           "1. ", "$\\\\", "`\\n", "&#106;", "*", "**a ", "*_", "~~", "|",
           "|-|\\n", "a|b\\n-|-\\n", "[a]: b\\n", "@@", "//"]
-texts = [piece * (30_000 // len(piece)) for piece in pieces]
+texts = [piece * (20_000 // len(piece)) for piece in pieces]
 texts.append(" ".join("`" * size for size in range(1, 340)))
-texts += ["a" + " " * 30_000 + "b", "# " + "#" * 30_000 + "a", "# a " + "#a" * 15_000]
-texts.append("http://a" + "." * 30_000)
+texts += ["a" + " " * 20_000 + "b", "# " + "#" * 20_000 + "a", "# a " + "#a" * 10_000]
+texts.append("http://a" + "." * 20_000)
 names = "abcdefghijklmnopqrst"
 texts.append("".join(f"\\\\begin{{{a}{b}{c}}}" for a in names for b in names for c in names))
 for text in texts:

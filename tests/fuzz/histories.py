@@ -10,10 +10,7 @@ from collections.abc import Iterator
 __all__ = ["search"]
 
 _TESTS = (
-    "tests/magics/test_document_rule.py::test_a_page_that_tells_the_order_is_followed",
-    "tests/magics/test_document_rule.py::test_a_file_that_is_saved_before_each_run_is_followed",
-    "tests/magics/test_document_rule.py"
-    "::test_a_file_that_is_saved_now_and_then_is_followed_and_the_rest_is_told",
+    "tests/magics/test_document_rule.py::test_what_tells_the_order_is_followed_and_the_rest_is_told",
     "tests/magics/test_live_and_restored.py::test_a_kernel_sends_what_one_does_that_restores_its_notebook",
     "tests/magics/test_rerun_rule.py::test_any_sequence_of_runs_and_commands_follows_the_rule",
     "tests/notebook/test_restored_histories.py::test_a_document_brings_back_all_that_the_kernel_had",

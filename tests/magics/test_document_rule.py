@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from hypothesis import Phase, example, given
+from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 from tests.edited_notebook import Cell, EditedNotebook
@@ -465,43 +465,17 @@ class _OldFile(_Both):
         assert self.notebook.session.conversations.current == self.reader.current
 
 
-def _follow(
-    server: ScriptedServer,
-    path: Path,
-    told_by: Literal["page", "file"],
-    steps: Sequence[_Step],
-    kind: type[_Both] = _Both,
+@random_examples(360, phases=[Phase.explicit, Phase.generate])
+@given(st.sampled_from(["page", "file saved before each run", "file saved now and then"]), _STEPS)
+@example("file saved before each run", [("system", 0, 0), ("new", 0, 0), ("clear all", 0, 0), ("run", 2, 0)])
+def test_what_tells_the_order_is_followed_and_the_rest_is_told(
+    server: ScriptedServer, path: Path, told_by: str, steps: list[_Step]
 ) -> None:
-    notebook = EditedNotebook(server, path, told_by)
+    notebook = EditedNotebook(server, path, "page" if told_by == "page" else "file")
     try:
-        both = kind(notebook)
+        both = (_OldFile if told_by == "file saved now and then" else _Both)(notebook)
         for step in steps:
             both.do(*step)
     finally:
         notebook.close()
         server.requests.clear()
-
-
-@random_examples(phases=[Phase.generate])
-@given(_STEPS)
-def test_a_page_that_tells_the_order_is_followed(
-    server: ScriptedServer, path: Path, steps: list[_Step]
-) -> None:
-    _follow(server, path, "page", steps)
-
-
-@random_examples(phases=[Phase.explicit, Phase.generate])
-@given(_STEPS)
-@example([("system", 0, 0), ("new", 0, 0), ("clear all", 0, 0), ("run", 2, 0)])
-def test_a_file_that_is_saved_before_each_run_is_followed(
-    server: ScriptedServer, path: Path, steps: list[_Step]
-) -> None:
-    _follow(server, path, "file", steps)
-
-
-@random_examples(phases=[Phase.generate])
-@given(_STEPS)
-def test_a_file_that_is_saved_now_and_then_is_followed_and_the_rest_is_told(
-    server: ScriptedServer, path: Path, steps: list[_Step]
-) -> None:
-    _follow(server, path, "file", steps, _OldFile)
