@@ -233,11 +233,7 @@ class SavedOutputs:
             self._change(about, cell)
         else:
             answer = self._answer(about, data, number)
-            # An output above it may keep what this one shows by now.
-            if answer.id in self.answers and (cell, answer.turn_id) not in self._kept_above:
-                raise InputError("it is a copy of another one")
-            self._kept_above.discard((cell, answer.turn_id))
-            self._save(cell, known, KeptTurn(answer, read_standing(about, answer), detached=False))
+            self._show(cell, known, KeptTurn(answer, read_standing(about, answer), detached=False))
         for each in changes:
             self._change(each, cell)
         for turn in turns:
@@ -251,6 +247,14 @@ class SavedOutputs:
                 self._kept_above.add((cell, turn.attempt.turn_id))
             except InputError as error:
                 self._left_out.add("{} earlier answer", error.what, number)
+
+    def _show(self, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
+        """Add an answer that an output shows; one above it in its cell may keep that answer too."""
+        here = cell, turn.attempt.turn_id
+        if turn.attempt.id in self.answers and here not in self._kept_above:
+            raise InputError("it is a copy of another one")
+        self._kept_above.discard(here)
+        self._save(cell, known, turn)
 
     def _stand_in(
         self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int
