@@ -39,11 +39,15 @@ class _Asset(anywidget.AnyWidget):
 class PageWidget(anywidget.AnyWidget):
     """What is live in one output of the page: an answer, or several side by side."""
 
-    _esm = _read_asset("stub.js")
+    _esm = Unicode(_read_asset("stub.js")).tag(sync=True)
+    _anywidget_id = Unicode(f"{__name__}.PageWidget").tag(sync=True)
     asset = Unicode().tag(sync=True)
     header = Dict().tag(sync=True)
     snapshot = Dict({"seq": 0, "text": "", "reasoning": ""}).tag(sync=True)
     status: Dict[str, Any] = Dict({"phase": "waiting"}).tag(sync=True)
+
+    def add_traits(self, **traits: Any) -> None:
+        """Add none: what anywidget adds to each widget, with a class for it alone, this class has."""
 
     def send_snapshot(self, snapshot: dict[str, Any]) -> None:
         """Send the whole, also where it is as before: a page that was reloaded knows nothing of it."""
