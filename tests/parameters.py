@@ -4,53 +4,61 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import strategies as st
-
 from cnai_magic.api.parameters import PARAMETERS, Parameter
 from cnai_magic.chat.schemas import find_schema
+from tests.properties import Chance
 
-__all__ = ["any_parameters"]
+__all__ = ["make_parameters"]
+
+_WORDS = ["[", '["x"]', "--", "-a", "two words", "\n", "#", "```python\n", "it's", "$x {y}"]
+_ABOUT_A_FUNCTION = [{"parameters": {"type": "object"}}, {"description": "it's $x", "parameters": {}}]
+_SCHEMAS = ["", "name, age int?", "list[name]", "kind 'a'|'b', at {x float}", "首 list[int]: 文 -- it's $x"]
 
 
-def any_parameters() -> st.SearchStrategy[dict[str, Any]]:
+def make_parameters(chance: Chance) -> dict[str, Any]:
     """Return any parameters that a request may have, by name."""
-    return st.fixed_dictionaries({}, optional={row.name: _values(row) for row in PARAMETERS})
+    share = chance.random()
+    return {row.name: _make_value(row, chance) for row in PARAMETERS if chance.random() < share}
 
 
-def _values(row: Parameter) -> st.SearchStrategy[Any]:
+def _make_value(row: Parameter, chance: Chance) -> Any:
     if row.most > 1:
-        odd = st.sampled_from(["-a", "--", "[", '["x"]', "two words", "it's", "\n", "#", "$x {y}"])
-        text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
-        return st.lists(text | odd, min_size=1, max_size=row.most).map(tuple)
+        return tuple(_make_word(chance) for _ in range(chance.randint(1, row.most)))
     if row.fields:
-        names = st.sampled_from(["top_k", "a", "enable_search", "größe", "a b"])
-        values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-        texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-        deep = st.recursive(
-            values | texts,
-            lambda each: st.lists(each, max_size=3) | st.dictionaries(names, each, max_size=3),
-            max_leaves=8,
-        )
-        return st.dictionaries(names, deep, max_size=3)
+        return _make_fields(chance, 3)
     if row.functions:
-        about = st.sampled_from(
-            [{"parameters": {"type": "object"}}, {"description": "it's $x", "parameters": {}}]
-        )
-        return st.dictionaries(st.sampled_from(["f", "mean_of", "a-b"]), about, min_size=1)
+        return {name: chance.choice(_ABOUT_A_FUNCTION) for name in chance.sample(["f", "mean_of", "a-b"], 2)}
     if row.type is dict:
-        words = [
-            "",
-            "name, age int?",
-            "list[name]",
-            "kind 'a'|'b', at {x float}",
-            "首 list[int]: 文 -- it's $x",
-        ]
-        return st.sampled_from([find_schema(each) if each else {} for each in words])
+        words = chance.choice(_SCHEMAS)
+        return find_schema(words) if words else {}
+    if row.choices and chance.flag():
+        return chance.choice(row.choices)
     if row.choices:
-        return st.sampled_from(row.choices) | st.integers(int(row.low), 2**63 - 1)
+        return chance.integer(int(row.low), 2**63 - 1)
     if row.type is str:
-        odd = st.sampled_from(["[", '["x"]', "--", "-a", "two words", "\n", "```python\n", "it's $x {y}"])
-        return odd | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+        return _make_word(chance)
     if row.type is int:
-        return st.integers(int(max(row.low, -(2**63))), int(min(row.high, 2**63 - 1)))
-    return st.floats(row.low, row.high) | st.integers(int(row.low), int(row.high))
+        return chance.integer(int(max(row.low, -(2**63))), int(min(row.high, 2**63 - 1)))
+    if chance.flag():
+        return chance.integer(int(row.low), int(row.high))
+    return chance.choice([row.low, row.high, chance.uniform(row.low, row.high)])
+
+
+def _make_word(chance: Chance) -> str:
+    return chance.choice(_WORDS) if chance.flag() else chance.text(8, least=1)
+
+
+def _make_fields(chance: Chance, depth: int) -> dict[str, Any]:
+    names = ["top_k", "a", "enable_search", "größe", "a b"]
+    return {name: _make_any(chance, depth) for name in chance.sample(names, chance.randint(0, 3))}
+
+
+def _make_any(chance: Chance, depth: int) -> Any:
+    kind = chance.randrange(8 if depth else 6)
+    if kind == 6:
+        return [_make_any(chance, depth - 1) for _ in range(chance.randint(0, 3))]
+    if kind == 7:
+        return _make_fields(chance, depth - 1)
+    return [None, chance.flag(), chance.integer(-(2**70), 2**70), chance.gauss(0, 1e9), 0.0, chance.text(8)][
+        kind
+    ]

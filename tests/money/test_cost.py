@@ -11,31 +11,19 @@ from hypothesis import strategies as st
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.money.book import SpendBook
 from cnai_magic.money.cost import Charge, Cost, Spend, format_usd
-from tests.properties import random_examples
+from tests.properties import Chance, by_chance, random_examples, random_steps
 
 _NOW = datetime.now(timezone.utc)
-_COUNTS = st.integers(min_value=0, max_value=10**9)
-_USAGES = st.builds(
-    lambda prompt, completion, cached, estimated: Usage(
-        prompt, completion, cached_tokens=min(cached, prompt), estimated=estimated
-    ),
-    _COUNTS,
-    _COUNTS,
-    _COUNTS,
-    st.booleans(),
-)
-_NANOS = st.none() | st.integers(min_value=0, max_value=10**15)
-_COSTS = st.builds(Cost, _NANOS, st.booleans(), st.just(False))
-_CHARGES = st.builds(
-    lambda *fields: Charge(*fields),
-    st.sampled_from(["m", "n", "o"]),
-    st.sampled_from(["main", "two"]),
-    _USAGES,
-    _COSTS,
-    st.just(_NOW),
-    st.booleans(),
-)
-_SPENDS = st.builds(Spend.of, _CHARGES)
+
+
+def _make_charge(chance: Chance) -> Charge:
+    prompt, completion, cached = (chance.integer(0, 10**9) for _ in range(3))
+    usage = Usage(prompt, completion, cached_tokens=min(cached, prompt), estimated=chance.flag())
+    cost = Cost(chance.choice([None, chance.integer(0, 10**15)]), chance.flag())
+    return Charge(chance.choice("mno"), chance.choice(["main", "two"]), usage, cost, _NOW, chance.flag())
+
+
+_SPENDS = by_chance(lambda chance: Spend.of(_make_charge(chance)))
 
 
 # -- sums ---------------------------------------------------------------------------------------
@@ -50,7 +38,7 @@ def test_spends_add_up_in_any_order(one: Spend, two: Spend, three: Spend) -> Non
 
 
 @random_examples()
-@given(st.lists(_CHARGES, max_size=20))
+@given(random_steps(_make_charge, 0, 20))
 def test_the_book_s_totals_are_exact_sums_of_its_charges(charges: list[Charge]) -> None:
     book = SpendBook()
     book.add(charges[:7])

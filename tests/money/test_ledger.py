@@ -19,7 +19,6 @@ from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import strategies as st
 
 from cnai_magic.api.model_facts import describe_models
 from cnai_magic.api.token_usage import Usage
@@ -33,7 +32,7 @@ from cnai_magic.money.ledger import Ledger, find_default_path
 from cnai_magic.money.sqlite_sums import add_charges
 from cnai_magic.redaction import ApiKey
 from tests.forked_kernels.process import Process, start_python
-from tests.properties import random_examples
+from tests.properties import Chance, random_examples, random_steps
 
 PATIENCE = 60.0
 """Seconds after which a process that hangs fails its test; no test that passes waits as long."""
@@ -294,26 +293,31 @@ def test_an_empty_ledger_has_spent_nothing(ledger: Ledger) -> None:
     assert list(ledger.read_charges()) == []
 
 
-_COUNTS = st.integers(0, 2**63 - 1) | st.integers(0, 10**6)
-_TEXTS = st.sampled_from(["", "a", "b", "A", "测", "\x00", "a\x00b", "\udcff", "'"]) | st.text(max_size=5)
-_CHARGES = st.builds(
-    Charge,
-    model=_TEXTS,
-    conversation=_TEXTS,
-    usage=st.builds(Usage, _COUNTS, _COUNTS, _COUNTS, _COUNTS, st.booleans()),
-    cost=st.builds(Cost, st.none() | _COUNTS, st.booleans(), st.just(False)),
-    demo=st.booleans(),
-    id=st.builds(lambda: next(_IDS)),
-    time=st.builds(lambda ms: NOON + timedelta(milliseconds=ms), st.integers(-(10**10), 10**10)),
-    host=_TEXTS,
-    notebook=_TEXTS,
-    finish_reason=_TEXTS,
-    answered_by=st.just(""),
-)
+def _make_count(chance: Chance) -> int:
+    return chance.integer(0, chance.choice([10**6, 2**63 - 1]))
+
+
+def _make_name(chance: Chance) -> str:
+    return chance.choice(["", "a", "b", "A", "测", "\x00", "a\x00b", "\udcff", "'", chance.text(5)])
+
+
+def _make_charge(chance: Chance) -> Charge:
+    return Charge(
+        model=_make_name(chance),
+        conversation=_make_name(chance),
+        usage=Usage(*(_make_count(chance) for _ in range(4)), chance.flag()),
+        cost=Cost(chance.choice([None, _make_count(chance)]), chance.flag()),
+        demo=chance.flag(),
+        id=next(_IDS),
+        time=NOON + timedelta(milliseconds=chance.integer(-(10**10), 10**10)),
+        host=_make_name(chance),
+        notebook=_make_name(chance),
+        finish_reason=_make_name(chance),
+    )
 
 
 @random_examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(charges=st.lists(_CHARGES, max_size=12))
+@given(charges=random_steps(_make_charge, 0, 12))
 def test_rows_come_back_and_sums_are_exact(path: Path, charges: list[Charge]) -> None:
     with_space = path.with_name(f"{next(_IDS)}.sqlite3")
     ledger = Ledger(with_space)

@@ -13,33 +13,36 @@ from cnai_magic.chat.conversation import KernelConversation
 from cnai_magic.errors import InputError
 from cnai_magic.notebook.messages_json import Read, from_messages, to_messages
 from tests.notebook.test_markdown_export import conversation, example, pairs
-from tests.properties import random_examples
+from tests.properties import Chance, by_chance, random_examples
 
-_PIECES = st.sampled_from(
-    [
-        *(
-            "\n",
-            "\n\n",
-            "\r\n",
-            "\r",
-            " ",
-            "\t",
-            "\\",
-            "\\\\",
-            "\0",
-            "\x1b[31m",
-            "\x7f",
-            "\x0b",
-            "\x0c",
-            "\x85",
-        ),
-        *("#", "# Title\n", "## Question 1\n\n", "> ", "- ", "|", "$x$", "{{ 1 }}", "a", "word "),
-        *("```", "~~~", "```py\n", "    ```\n", "  ~~~\n", "\u2028", "\ufeff", "😀", "né"),
-        *("<!--", "-->", "<!-- cnai:", "cnai:end", "<!-- cnai:user -->", "<!-- cnai:user -->\n"),
-        *("\\<!-- cnai:end -->\n", '<!--\tcnai:assistant {"model": "x"} -->\r\n'),
-    ]
-)
-_TEXTS = st.lists(_PIECES | st.text(max_size=4), max_size=14).map("".join)
+_PIECES = [
+    *(
+        "\n",
+        "\n\n",
+        "\r\n",
+        "\r",
+        " ",
+        "\t",
+        "\\",
+        "\\\\",
+        "\0",
+        "\x1b[31m",
+        "\x7f",
+        "\x0b",
+        "\x0c",
+        "\x85",
+    ),
+    *("#", "# Title\n", "## Question 1\n\n", "> ", "- ", "|", "$x$", "{{ 1 }}", "a", "word "),
+    *("```", "~~~", "```py\n", "    ```\n", "  ~~~\n", "\u2028", "\ufeff", "😀", "né"),
+    *("<!--", "-->", "<!-- cnai:", "cnai:end", "<!-- cnai:user -->", "<!-- cnai:user -->\n"),
+    *("\\<!-- cnai:end -->\n", '<!--\tcnai:assistant {"model": "x"} -->\r\n'),
+]
+
+
+def _make_text(chance: Chance) -> str:
+    return chance.joined(_PIECES, 14, text=4)
+
+
 # A rule that is quadratic in it would take minutes.
 SIZE = 2**18
 
@@ -48,11 +51,12 @@ def repeated(piece: str) -> str:
     return piece * (SIZE // len(piece))
 
 
-_SOUND = st.lists(st.tuples(_TEXTS, _TEXTS.filter(bool)), min_size=1, max_size=4)
+def _make_turns(chance: Chance) -> list[tuple[str, str]]:
+    return [(_make_text(chance), _make_text(chance) or "a") for _ in range(chance.randint(1, 4))]
 
 
 @random_examples()
-@given(st.none() | _TEXTS, _SOUND)
+@given(st.none() | by_chance(_make_text), by_chance(_make_turns))
 def test_messages_come_back_exactly(system: str | None, turns: list[tuple[str, str]]) -> None:
     made = conversation(*turns, system=system)
     text = to_messages(made)
@@ -273,24 +277,27 @@ def test_a_file_damaged_anywhere_is_read_or_refused() -> None:
         assert to_messages(found.conversation).encode()
 
 
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-    | st.sampled_from(["user", "assistant", "system", "text", "main", "m"]),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(
-            ["role", "content", "messages", "model", "type", "text", "usage", "cost", "time", "seconds",
-             "parameters", "temperature", "name", "version", "fence", "system", "prompt_tokens", "estimated"]
-        ),
-        inner,
-        max_size=6,
-    ),
-    max_leaves=20,
-)  # fmt: skip
+_NAMES = [
+    "role", "content", "messages", "model", "type", "text", "usage", "cost", "time", "seconds",
+    "parameters", "temperature", "name", "version", "fence", "system", "prompt_tokens", "estimated",
+]  # fmt: skip
+_WORDS = ["user", "assistant", "system", "text", "main", "m"]
+
+
+def _make_json(chance: Chance, depth: int = 3) -> object:
+    kind = chance.randrange(12 if depth else 6)
+    if kind in (6, 7):
+        return [_make_json(chance, depth - 1) for _ in range(chance.randint(0, 4))]
+    if kind > 7:
+        names = chance.sample(_NAMES[: chance.choice([2, 18])], chance.randint(0, 2))
+        return {name: _make_json(chance, depth - 1) for name in names}
+    number = chance.integer(-(2**70), 2**70)
+    odd = chance.choice([0.5, -1e300, float("nan"), float("inf")])
+    return [None, chance.flag(), number, odd, chance.text(8), chance.choice(_WORDS)][kind]
 
 
 @random_examples()
-@given(_JSON, _JSON)
+@given(by_chance(_make_json), by_chance(_make_json))
 def test_any_json_in_any_place_is_read_or_refused(one: object, two: object) -> None:
     sound = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,8 @@ from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
 from tests.display.answers import attempt
 from tests.notebooks import code, execute, new_notebook
-from tests.parameters import any_parameters
-from tests.properties import random_examples
+from tests.parameters import make_parameters
+from tests.properties import Chance, by_chance, random_examples
 
 
 def write(path: Path, *cells: tuple[str, str]) -> Path:
@@ -203,39 +204,46 @@ def test_nothing_in_a_notebook_is_executed(tmp_path: Path) -> None:
 
 # -- written ------------------------------------------------------------------------------------
 
-_PIECES = st.sampled_from(
-    [
-        "\n",
-        "\r\n",
-        " ",
-        "\t",
-        "{{ x }}",
-        "%%cnai",
-        "%timeit 1",
-        "-s 'x'",
-        '"',
-        "'",
-        "\\",
-        "$x$",
-        "```",
-        "é",
-        "漢",
-    ]
-)
-_TEXTS = st.lists(_PIECES | st.text(max_size=5), min_size=1, max_size=8).map("".join)
-_REPLIES = st.builds(
-    Reply,
-    _TEXTS.filter(str.strip),
-    _TEXTS,
-    st.sampled_from(["deepseek-chat", "qwen/qwen3-max", "a b'c"]),
-    reasoning=st.just("") | _TEXTS,
-    system=st.none() | _TEXTS,
-    parameters=any_parameters(),
-    usage=st.builds(Usage, *[st.integers(0, 10**6)] * 2, st.just(0), st.just(0), st.booleans()),
-    cost=st.builds(Cost, st.none() | st.integers(0, 10**12), st.just(False), st.just(False)),
-    finish_reason=st.sampled_from(["stop", "length", "interrupted"]),
-    demo=st.booleans(),
-)
+_PIECES = [
+    "\n",
+    "\r\n",
+    " ",
+    "\t",
+    "{{ x }}",
+    "%%cnai",
+    "%timeit 1",
+    "-s 'x'",
+    '"',
+    "'",
+    "\\",
+    "$x$",
+    "```",
+    "é",
+    "漢",
+]
+
+
+def _make_text(chance: Chance, pieces: Sequence[str] = _PIECES) -> str:
+    return chance.joined(pieces, 7, text=5) + chance.choice(pieces)
+
+
+def _make_reply(chance: Chance) -> Reply:
+    return Reply(
+        f"a{_make_text(chance)}" if chance.flag() else f"{_make_text(chance)}a",
+        _make_text(chance),
+        chance.choice(["deepseek-chat", "qwen/qwen3-max", "a b'c"]),
+        reasoning=chance.choice(["", _make_text(chance)]),
+        system=chance.choice([None, _make_text(chance)]),
+        parameters=make_parameters(chance),
+        usage=Usage(chance.integer(0, 10**6), chance.integer(0, 10**6), estimated=chance.flag()),
+        cost=Cost(chance.choice([None, chance.integer(0, 10**12)])),
+        finish_reason=chance.choice(["stop", "length", "interrupted"]),
+        demo=chance.flag(),
+    )
+
+
+def _make_turns(chance: Chance) -> list[list[Reply]]:
+    return [[_make_reply(chance) for _ in range(chance.randint(1, 3))] for _ in range(chance.randint(0, 3))]
 
 
 def _known(answer: Reply) -> Reply:
@@ -258,7 +266,7 @@ def _known(answer: Reply) -> Reply:
 
 
 @random_examples(100)
-@given(st.lists(st.lists(_REPLIES, min_size=1, max_size=3), max_size=3), st.sampled_from(["main", "plan"]))
+@given(by_chance(_make_turns), st.sampled_from(["main", "plan"]))
 def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
     tmp_path_factory: pytest.TempPathFactory, turns: list[list[Reply]], name: str
 ) -> None:
@@ -359,36 +367,39 @@ def cells_with(made: KernelConversation, start: str) -> list[NotebookNode]:
     return [cell for cell in cells if cell.cell_type == "code" and start in cell.source]
 
 
-_ODD = st.sampled_from(
-    [
-        ">>> 1 + 1\n",
-        "  >>> x\n... y\n",
-        "In [1]: x\n",
-        "   ...: y\n",
-        "   \n",
-        "\t\n",
-        "%cnai What is this?\n",
-        "x = %cnai Why?\n",
-        "What?\n",
-        "?print\n",
-        "!ls\n",
-        "%%cnai --once\n",
-        "\x0c",
-        "\u2028",
-        "\x85",
-        "\x00",
-        "'''",
-        '"""',
-    ]
-)
+_ODD = [
+    ">>> 1 + 1\n",
+    "  >>> x\n... y\n",
+    "In [1]: x\n",
+    "   ...: y\n",
+    "   \n",
+    "\t\n",
+    "%cnai What is this?\n",
+    "x = %cnai Why?\n",
+    "What?\n",
+    "?print\n",
+    "!ls\n",
+    "%%cnai --once\n",
+    "\x0c",
+    "\u2028",
+    "\x85",
+    "\x00",
+    "'''",
+    '"""',
+]
+
+
+def _make_prompt(chance: Chance) -> str:
+    prompt = _make_text(chance, [*_ODD, *_PIECES])
+    return prompt if prompt.strip() else f"{prompt}a"
 
 
 @random_examples()
 @given(
-    st.lists(_ODD | _PIECES | st.text(max_size=4), min_size=1, max_size=6).map("".join).filter(str.strip),
-    st.none() | st.text(max_size=20),
+    by_chance(_make_prompt),
+    by_chance(lambda chance: chance.choice([None, chance.text(20)])),
     st.sampled_from(["deepseek-chat", "qwen/qwen3-max", "a b'c", "-m", "--once"]),
-    any_parameters(),
+    by_chance(make_parameters),
     st.sampled_from(["main", "plan", "it's", "`x`"]),
 )
 def test_the_cell_of_a_question_asks_exactly_that(

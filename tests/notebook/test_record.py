@@ -26,8 +26,8 @@ from cnai_magic.redaction import ApiKey
 from tests.cases import check_each
 from tests.display.answers import attempt
 from tests.page_faults import page_faults
-from tests.parameters import any_parameters
-from tests.properties import random_examples
+from tests.parameters import make_parameters
+from tests.properties import Chance, by_chance, random_examples
 from tests.xss_corpus import NAMED
 
 _render = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render
@@ -157,26 +157,48 @@ def saved(answer: Attempt) -> tuple[dict[str, Any], dict[str, Any]]:
     return held["metadata"]["cnai"], held["data"]
 
 
-_COUNTS = st.integers(min_value=0, max_value=10**15)
 _FOOTER = attempt().footer
-_PIECES = st.sampled_from(
-    ["\n", "\r\n", "\n\n", "\u2028", "\x85", "\x1b[31m", "\x00", "\t ", "$5", "<b>", "```\n", "漢", _FOOTER]
-)
-_TEXTS = st.lists(_PIECES | st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=6).map(
-    "".join
-)
-_NAMES = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=20)
-_TIMES = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)).map(
-    lambda time: time.replace(microsecond=time.microsecond // 1000 * 1000, tzinfo=timezone.utc)
-)
-_USAGES = st.builds(
-    lambda prompt, completion, reasoning, cached, estimated: Usage(
-        prompt, completion, reasoning, min(prompt, cached), estimated
-    ),
-    *[_COUNTS] * 4,
-    st.booleans(),
-)
-_PARTS = st.builds(TextPart, _TEXTS) | st.just(ImagePart("https://a.example/x.png", "low"))
+_PIECES = [
+    "\n",
+    "\r\n",
+    "\n\n",
+    "\u2028",
+    "\x85",
+    "\x1b[31m",
+    "\x00",
+    "\t ",
+    "$5",
+    "<b>",
+    "```\n",
+    "漢",
+    _FOOTER,
+]
+
+
+def _make_text(chance: Chance) -> str:
+    return chance.joined(_PIECES, 6, text=5)
+
+
+def _make_name(chance: Chance) -> str:
+    return "".join(chance.choices("abcXYZ019-_.!«漢é²Ⅻ", k=chance.randint(1, 20)))
+
+
+def _make_usage(chance: Chance) -> Usage:
+    prompt, completion, reasoning, cached = (chance.integer(0, 10**15) for _ in range(4))
+    return Usage(prompt, completion, reasoning, min(prompt, cached), chance.flag())
+
+
+def _make_cost(chance: Chance, demo: bool = False) -> Cost:
+    return Cost(chance.choice([None, chance.integer(0, 10**15)]), chance.flag(), demo)
+
+
+def _make_time(chance: Chance) -> datetime:
+    first, last = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2, 9998))
+    return first + timedelta(milliseconds=chance.integer(0, (last - first) // timedelta(milliseconds=1)))
+
+
+def _make_part(chance: Chance) -> TextPart | ImagePart:
+    return TextPart(_make_text(chance)) if chance.flag() else ImagePart("https://a.example/x.png", "low")
 
 
 def _steps(text: str) -> tuple[Message, ...]:
@@ -185,44 +207,46 @@ def _steps(text: str) -> tuple[Message, ...]:
     return call, Message("tool", text, tool_call_id="c1")
 
 
-_OF_A_REPLY: dict[str, st.SearchStrategy[Any]] = {
-    "text": _TEXTS,
-    "prompt": _TEXTS,
-    "model": _NAMES,
-    "reasoning": _TEXTS,
-    "system": st.none() | _TEXTS,
-    "parameters": any_parameters(),
-    "usage": _USAGES,
-    "cost": st.builds(Cost, st.none() | _COUNTS, st.booleans(), st.just(False)),
-    "finish_reason": st.sampled_from(["stop", "length", "interrupted", "failed", ""]),
-    "started": _TIMES,
-    "seconds": st.integers(min_value=0, max_value=10**9).map(lambda number: number / 1000),
-    "demo": st.booleans(),
-    "id": _NAMES,
-    "request": st.just("") | _NAMES,
-    "prompt_parts": st.just(()) | st.lists(_PARTS, max_size=3).map(tuple),
-    "attached": st.just(()) | st.tuples(_NAMES, _NAMES),
-    "steps": st.just(()) | _TEXTS.map(_steps),
-    "rest": st.none()
-    | st.tuples(_USAGES, st.builds(Cost, st.none() | _COUNTS, st.booleans(), st.booleans())),
-}
-_ANSWERS = st.builds(
-    Attempt,
-    st.builds(Reply, **_OF_A_REPLY),
-    conversation=_NAMES,
-    turn=st.integers(0, 10**6),
-    turn_id=st.just("") | _NAMES,
-    number=st.integers(1, 10**6),
-    index_in_cell=st.integers(0, 10**6),
-    began=st.booleans(),
-)
+def _make_answer(chance: Chance) -> Attempt:
+    reply = Reply(
+        _make_text(chance),
+        _make_text(chance),
+        _make_name(chance),
+        reasoning=_make_text(chance),
+        system=chance.choice([None, _make_text(chance)]),
+        parameters=make_parameters(chance),
+        usage=_make_usage(chance),
+        cost=_make_cost(chance),
+        finish_reason=chance.choice(["stop", "length", "interrupted", "failed", ""]),
+        started=_make_time(chance),
+        seconds=chance.integer(0, 10**9) / 1000,
+        demo=chance.flag(),
+        id=_make_name(chance),
+        request=chance.choice(["", _make_name(chance)]),
+        prompt_parts=tuple(_make_part(chance) for _ in range(chance.choice([0, 0, 1, 2, 3]))),
+        attached=chance.choice([(), (_make_name(chance), _make_name(chance))]),
+        steps=chance.choice([(), _steps(_make_text(chance))]),
+        rest=chance.choice([None, (_make_usage(chance), _make_cost(chance, chance.flag()))]),
+    )
+    return Attempt(
+        reply,
+        conversation=_make_name(chance),
+        turn=chance.integer(0, 10**6),
+        turn_id=chance.choice(["", _make_name(chance)]),
+        number=chance.integer(1, 10**6),
+        index_in_cell=chance.integer(0, 10**6),
+        began=chance.flag(),
+    )
+
+
+def _make_answers(chance: Chance) -> list[Attempt]:
+    return [_make_answer(chance) for _ in range(chance.randint(1, 4))]
 
 
 @random_examples()
-@given(_ANSWERS, st.lists(_ANSWERS, max_size=3), st.booleans())
-def test_an_answer_comes_back_from_its_output_as_it_was(
-    answer: Attempt, others: list[Attempt], replayed: bool
-) -> None:
+@given(by_chance(_make_answers), st.booleans())
+def test_an_answer_comes_back_from_its_output_as_it_was(answers: list[Attempt], replayed: bool) -> None:
+    answer, *others = answers
     answer = replace(answer, reply=replace(answer.reply, replayed=replayed), others=tuple(others))
     about, data = saved(answer)
     back = read_answer(about, data)
