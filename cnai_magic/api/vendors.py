@@ -14,7 +14,7 @@ import ipaddress
 import re
 import sys
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -204,6 +204,8 @@ class Server(NamedTuple):
     vendor: Vendor | None
 
 
+# A question looks for its server several times.
+@lru_cache(64)
 def find_server(base_url: str) -> Server:
     """Return the server that a setting means, a name or an address; raises InputError.
 
