@@ -10,8 +10,8 @@ import json
 import os
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -34,7 +34,7 @@ from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
 from tests.servers import KEY, ScriptedServer
 
-__all__ = ["Cell", "EditedNotebook"]
+__all__ = ["Cell", "EditedNotebook", "one_shell"]
 
 
 @dataclass
@@ -46,6 +46,8 @@ class Cell:
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     # The number of its last run.
     count: int | None = None
+    # What its lines in a file were written of last, and they: most cells are as they were.
+    _written: tuple[object, str] = ((), "")
 
     @property
     def has_output(self) -> bool:
@@ -63,12 +65,26 @@ class Cell:
             "source": self.source.splitlines(keepends=True),
         }
 
+    def write(self) -> str:
+        """Return its lines in a file."""
+        state = self.source, self.count, [*self.outputs.values()]
+        if self._written[0] != state:
+            lines = json.dumps(self.saved(), indent=1, sort_keys=True, ensure_ascii=False)
+            self._written = state, "  " + lines.replace("\n", "\n  ")
+        return self._written[1]
 
-@lru_cache(1000)
-def _write_lines(cell: str) -> str:
-    """Return the JSON of a cell as a file has it: json writes lines slowly, and most cells are as before."""
-    lines = json.dumps(json.loads(cell), indent=1, sort_keys=True, ensure_ascii=False)
-    return "  " + lines.replace("\n", "\n  ")
+
+@contextmanager
+def one_shell() -> Iterator[None]:
+    """Have one shell for all notebooks, which ask the same: it reads each source once."""
+    assert not InteractiveShell.initialized()
+    options = {"HistoryManager": {"enabled": False}, "InteractiveShell": {"autoawait": False}}
+    shell = InteractiveShell.instance(config=Config(options))
+    shell.transform_cell = lru_cache(1000)(shell.transform_cell)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        InteractiveShell.clear_instance()
 
 
 class _Publisher(DisplayPublisher):
@@ -119,7 +135,7 @@ class EditedNotebook:
         self.cells = [self.new_cell()]
         self.undone: list[list[Cell]] = []
         self._count = 0
-        self.shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+        self.shell = InteractiveShell.instance()
         self._publisher = self.shell.display_pub = _Publisher()
         self._publisher.notebook, self._publisher.updates = self, []
         self._publisher.hooks = []
@@ -288,7 +304,7 @@ class EditedNotebook:
 
     def save(self) -> None:
         """Save the notebook as Jupyter does: whole, in place of the former file."""
-        cells = ",\n".join(_write_lines(json.dumps(cell.saved())) for cell in self.cells)
+        cells = ",\n".join(cell.write() for cell in self.cells)
         beside = self.path.with_suffix(".new")
         beside.write_text(
             f'{{\n "cells": [\n{cells}\n ],\n "metadata": {{}},\n "nbformat": 4,\n "nbformat_minor": 5\n}}\n'

@@ -161,20 +161,26 @@ class ScriptedServer:
             reader = connection.makefile("rb")
             with connection, reader:
                 while (request := _read_request(reader, number)) is not None:
-                    with self._lock:
-                        steps = self._looked_up(request)
-                        if steps is not None:
-                            self.lookups.append(request)
-                        else:
-                            self.requests.append(request)
-                            steps = self._replies.popleft() if self._replies else self._fallback
+                    steps = self._take(request)
                     if steps is None:
-                        self.faults.append(f"nobody scripted {request.method} {request.path}")
                         return
                     for step in steps:
                         self._play(step, connection, reader)
         except (_Over, OSError, ValueError):
             return
+
+    def _take(self, request: Request) -> list[Step] | None:
+        """Note a request, and return what is scripted for it."""
+        with self._lock:
+            steps = self._looked_up(request)
+            if steps is not None:
+                self.lookups.append(request)
+                return steps
+            self.requests.append(request)
+            steps = self._replies.popleft() if self._replies else self._fallback
+        if steps is None:
+            self.faults.append(f"nobody scripted {request.method} {request.path}")
+        return steps
 
     def _looked_up(self, request: Request) -> list[Step] | None:
         """The answer to a look-up, None for a request that is none."""

@@ -7,7 +7,7 @@ takes the place of the output of its display ID, and an error that of all that w
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ from cnai_magic.session.view import View
 from cnai_magic.settings import Cnai
 from tests.options import options_of
 from tests.servers import CLOSE, KEY, ScriptedServer, answer, chunked, failure, sse
+from tests.servers import Step as ServerStep
 from tests.session.test_tool_loop import call, calls
 
 __all__ = ["Ask", "WorkingNotebook"]
@@ -49,6 +50,16 @@ class Ask:
 
 Step = Ask | str
 """A question, or a line of %cnai_chat."""
+
+
+# What a server sends whose answer has a text.
+_OUTCOMES: dict[str, Callable[[str], list[ServerStep]]] = {
+    "answered": sse,
+    "empty": lambda _: sse(),
+    "cut": lambda text: sse(text, finish="length"),
+    "refused": lambda _: failure(402, "insufficient_quota"),
+    "broken": lambda text: [*chunked(answer(text, done=False))[:2], CLOSE],
+}
 
 
 class WorkingNotebook:
@@ -127,15 +138,7 @@ class WorkingNotebook:
         prompt = "" if goes_on else step.prompt or f"question {self.count}"
         # A real model does not answer twice in the same words.
         text = f"answer {self.count} to {prompt}"
-        self.server.always(
-            {
-                "answered": sse(text),
-                "empty": sse(),
-                "cut": sse(text, finish="length"),
-                "refused": failure(402, "insufficient_quota"),
-                "broken": [*chunked(answer(text, done=False))[:2], CLOSE],
-            }[step.outcome]
-        )
+        self.server.always(_OUTCOMES[step.outcome](text))
         if "tools" in step.options:
             self.server.reply(calls(call("look_up", "{}", id="x1")))
         position = run.ask()

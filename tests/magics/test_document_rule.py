@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, example, given
 from hypothesis import strategies as st
-from IPython.core.interactiveshell import InteractiveShell
 
-from tests.edited_notebook import Cell, EditedNotebook
+from tests.edited_notebook import Cell, EditedNotebook, one_shell
+from tests.in_process_server import InProcessServer
 from tests.properties import random_examples, random_steps
 from tests.servers import ScriptedServer, sse
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
+    with InProcessServer() as running:
         running.always(sse("yes"))
         yield running
 
@@ -34,11 +34,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def shell() -> Iterator[None]:
-    assert not InteractiveShell.initialized()
-    try:
+    with one_shell():
         yield
-    finally:
-        InteractiveShell.clear_instance()
 
 
 @dataclass

@@ -14,7 +14,6 @@ from typing import Any, Literal
 import pytest
 from hypothesis import Phase, example, given
 from hypothesis import strategies as st
-from IPython.core.interactiveshell import InteractiveShell
 
 from cnai_magic.chat.order import CellPosition
 from cnai_magic.errors import CnaiError
@@ -23,14 +22,15 @@ from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options, Target, build_question
 from cnai_magic.settings import Cnai
-from tests.edited_notebook import Cell, EditedNotebook
+from tests.edited_notebook import Cell, EditedNotebook, one_shell
+from tests.in_process_server import InProcessServer
 from tests.properties import random_examples, random_steps
 from tests.servers import KEY, ScriptedServer, sse
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
+    with InProcessServer() as running:
         running.always(sse("yes"))
         yield running
 
@@ -42,11 +42,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def shell() -> Iterator[None]:
-    assert not InteractiveShell.initialized()
-    try:
+    with one_shell():
         yield
-    finally:
-        InteractiveShell.clear_instance()
 
 
 # {} is the name of a conversation that there is.
@@ -82,6 +79,7 @@ class Walk:
         notebook.undone.clear()
         self.count = 0
         self.compared: object = None
+        self.settings = Cnai(base_url=notebook.server.base_url, model="m", prices={"m": (1, 2)}, ledger="off")
         self.ask(notebook.insert(2))
 
     def do(self, kind: str, one: int, other: int) -> None:
@@ -216,14 +214,12 @@ class Walk:
 
     def compare(self) -> None:
         notebook = self.notebook
-        notebook.save()
         if notebook.told_by == "page":
+            notebook.save()
             notebook.tell()
         else:
-            self.run(self.look, "0")
-        other = KernelSession(
-            Cnai(base_url=notebook.server.base_url, model="m", prices={"m": (1, 2)}, ledger="off")
-        )
+            self.run(self.look, "print()")
+        other = KernelSession(self.settings)
         try:
             other.use_key(ApiKey(KEY))
             other.cells.restore(restore_notebook(notebook.path))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.in_process_server import InProcessServer
 from tests.properties import random_examples
 from tests.servers import ScriptedServer
 from tests.working_notebook import Ask, Step, WorkingNotebook
@@ -17,7 +18,7 @@ from tests.working_notebook import Ask, Step, WorkingNotebook
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
+    with InProcessServer() as running:
         yield running
 
 

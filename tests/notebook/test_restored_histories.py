@@ -1,4 +1,4 @@
-"""Any history of a notebook, asked of a real server by a real session, and what its document brings back."""
+"""Any history of a notebook, asked by a real session, and what its document brings back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cnai_magic.chat.tools import build_tools
 from cnai_magic.money.cost import Charge, Spend
 from cnai_magic.notebook.restore import restore
 from cnai_magic.session.kernel_session import KernelSession
+from tests.in_process_server import InProcessServer
 from tests.properties import random_examples, random_steps
 from tests.servers import ScriptedServer
 from tests.working_notebook import Ask, Step, WorkingNotebook
@@ -21,7 +22,7 @@ from tests.working_notebook import Ask, Step, WorkingNotebook
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
+    with InProcessServer() as running:
         yield running
 
 
