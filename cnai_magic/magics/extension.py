@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -184,6 +185,7 @@ def _advise_in_cell() -> Iterator[None]:
         raise
 
 
+@cache
 def _import(module: str) -> ModuleType:
     """Return a module of the magics, imported when it is first needed: `%load_ext` must cost almost nothing.
 

@@ -94,8 +94,8 @@ class RunningCell:
 
     def align(self, saved: Sequence[str]) -> None:
         """Take the cells of the page for those of a file that have no ID of their own."""
-        order = read_page_order(self.request)
-        if order is not None and any(map(is_nameless, saved)):
+        order = read_page_order(self.request) if any(map(is_nameless, saved)) else None
+        if order is not None:
             self.ids.align(order.cells, saved)
 
     @property
