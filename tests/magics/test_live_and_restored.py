@@ -241,6 +241,7 @@ class Walk:
             },
             "stale": {each.name: [turn.cell for turn in each.list_stale()] for each in conversations},
             "sent": {cell: _prepare(session, cell) for cell in cells},
+            "next name": conversations.draft().name,
         }
 
 
@@ -253,7 +254,7 @@ def _prepare(session: KernelSession, cell: str) -> tuple[Any, ...]:
         settings=session.settings,
         conversations=session.conversations,
     )
-    return question.conversation.name, question.request.messages, session.conversations.draft().name
+    return question.conversation.name, question.request.messages
 
 
 def walk(

@@ -10,11 +10,11 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import strategies as st
+from hypothesis import Phase, given
 
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.cell_run import CellRun
@@ -26,7 +26,7 @@ from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
 from tests.options import options_of
-from tests.properties import random_examples
+from tests.properties import random_examples, random_steps
 from tests.servers import KEY, ScriptedServer, completion, failure, json_response
 
 # -- the model ----------------------------------------------------------------------------------
@@ -286,43 +286,38 @@ class _Run(NamedTuple):
     breaks: bool = False
 
 
-_NAMES = ("", "", "", "main", "p", "q", "chat-2")
-_QUESTIONS = st.one_of(
-    st.just(_Question()),
-    st.just(_Question()),
-    st.builds(
-        _Question,
-        st.sampled_from(["answered", "answered", "answered", "failed", "raised"]),
-        once=st.just(False),
-        append=st.sampled_from([False, False, False, True]),
-        new=st.sampled_from([False, False, False, True]),
-        chat=st.sampled_from(_NAMES),
-    ),
-    st.just(_Question(once=True)),
-)
-_RUNS = st.builds(
-    _Run,
-    st.sampled_from(["a", "b", "c", "d", "a", "b", "c", "d", None]),
-    st.lists(_QUESTIONS, max_size=4),
-    st.sampled_from([False] * 7 + [True]),
-)
-_SMALL = st.integers(min_value=0, max_value=5)
-_COMMANDS = st.one_of(
-    st.just("undo"),
-    st.builds("drop {}".format, _SMALL),
-    st.builds("versions {} --keep {}".format, _SMALL, _SMALL),
-    st.builds("fork {}".format, st.sampled_from(["", "p", "f", "g"])),
-    st.builds("fork {} --at {}".format, st.sampled_from(["", "f", "g"]), _SMALL),
-    st.builds("use {}".format, st.sampled_from(["main", "main", "p", "f", "g", "chat-2"])),
-    st.builds("new {}".format, st.sampled_from(["", "p", "q"])),
-    st.sampled_from(["on_rerun append", "on_rerun replace", "on_rerun replace"]),
-)
-# A number chooses: one_of would count each kind of command as much as all runs together.
-_STEPS = st.lists(
-    st.integers(min_value=0, max_value=9).flatmap(lambda number: _COMMANDS if number > 5 else _RUNS),
-    min_size=5,
-    max_size=20,
-)
+_COMMANDS: list[Callable[[Random], str]] = [
+    lambda chance: "undo",
+    lambda chance: f"drop {chance.randint(0, 5)}",
+    lambda chance: f"versions {chance.randint(0, 5)} --keep {chance.randint(0, 5)}",
+    lambda chance: "fork " + chance.choice(["", "p", "f", "g"]),
+    lambda chance: f"fork {chance.choice(['', 'f', 'g'])} --at {chance.randint(0, 5)}",
+    lambda chance: "use " + chance.choice(["main", "main", "p", "f", "g", "chat-2"]),
+    lambda chance: "new " + chance.choice(["", "p", "q"]),
+    lambda chance: "on_rerun " + chance.choice(["append", "replace", "replace"]),
+]
+
+
+def _question(chance: Random) -> _Question:
+    kind = chance.choice(["plain", "plain", "once", "other"])
+    if kind != "other":
+        return _Question(once=kind == "once")
+    return _Question(
+        chance.choice(["answered", "answered", "answered", "failed", "raised"]),
+        append=chance.random() < 0.25,
+        new=chance.random() < 0.25,
+        chat=chance.choice(["", "", "", "main", "p", "q", "chat-2"]),
+    )
+
+
+def _step(chance: Random) -> _Run | str:
+    if chance.random() < 0.4:
+        return chance.choice(_COMMANDS)(chance)
+    questions = [_question(chance) for _ in range(chance.randint(0, 4))]
+    return _Run(chance.choice([*"abcdabcd", None]), questions, chance.random() < 0.125)
+
+
+_STEPS = random_steps(_step, 5, 12)
 
 
 def _command_of_the_model(model: _Model, line: str) -> None:
@@ -476,7 +471,7 @@ def _unsent(
     return sent, attempt if question.options.once else session._recorder._record(question, attempt)
 
 
-@random_examples(200, suppress_health_check=[HealthCheck.too_slow])
+@random_examples(200, phases=[Phase.generate])
 @given(_STEPS)
 def test_any_sequence_of_runs_and_commands_follows_the_rule(steps: list[_Run | str]) -> None:
     session = KernelSession(
