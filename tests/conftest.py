@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 _BROWSER = "tests/browser/"
 _FORKED = "FORKED_KERNELS"
 _ENGLISH = "C.UTF-8"
+_connect = socket.socket.connect
 
 # jsonschema, and nbformat with it, would build its grammar at each start for 1.5 s; notebooks hold no IRIs.
 _GRAMMAR = "rfc3987_syntax"
@@ -94,52 +95,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return OneBrowser(config, log)
 
 
+# Each fixture of every test takes as long as some short test, so they are few.
 @pytest.fixture(autouse=True, scope="session")
-def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the person's own ledger out of it: fixtures of a module start kernels before any test begins."""
+def machine_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Set what holds in all tests and in the processes that they start."""
+    modules = tmp_path_factory.mktemp("modules")
+    (modules / f"{_GRAMMAR}.py").write_text("raise ImportError\n")
     with pytest.MonkeyPatch.context() as patch:
+        # Not the person's own ledger: fixtures of a module start kernels before any test begins.
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def no_grammar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Leave it out of the kernels and servers that tests start, too."""
-    folder = tmp_path_factory.mktemp("modules")
-    (folder / f"{_GRAMMAR}.py").write_text("raise ImportError\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def cheap_kernels() -> Iterator[None]:
-    """Fork kernels, wherever they are started: importing what they are made of is most of what they cost."""
-    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(modules), prepend=os.pathsep)
+        # Kernels are forked wherever they are started: to import what they are made of is most of their cost.
         patch.setenv("JUPYTER_PATH", os.environ[_FORKED])
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def english() -> Iterator[None]:
-    """Speak English, whatever the person speaks."""
-    with pytest.MonkeyPatch.context() as patch:
+        # English, whatever the person speaks.
         patch.setenv("LC_ALL", _ENGLISH)
+        if hasattr(time, "tzset"):
+            # No test meets another day: it is about noon. In POSIX this is what is added to local time for
+            # UTC, from -12 to +11, so each hour tries another time zone.
+            patch.setenv("TZ", f"NOON{time.gmtime().tm_hour - 12:+d}")
+            time.tzset()
         yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def hours_from_midnight() -> Iterator[None]:
-    """Begin about noon in local time, here and in processes that tests start: no test meets another day."""
-    if not hasattr(time, "tzset"):
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        # In POSIX what is added to local time for UTC: from -12 to +11, so each hour tries another time zone.
-        patch.setenv("TZ", f"NOON{time.gmtime().tm_hour - 12:+d}")
+    if hasattr(time, "tzset"):
         time.tzset()
-        yield
-    time.tzset()
 
 
 @pytest.fixture(scope="session")
@@ -149,8 +126,8 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the person's own settings, keys, proxies and folders."""
+def nobody_at_home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hide the person's own settings, keys, proxies and folders; fail a test that connects elsewhere."""
     for name in list(os.environ):
         if name.startswith(("CNAI_", "OPENAI_", "JPY_", "PYTHONWARNINGS")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
@@ -169,28 +146,16 @@ def clean_environment(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     for name, folder in folders.items():
         monkeypatch.setenv(name, str(folder))
-
-
-@pytest.fixture(autouse=True)
-def keys_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the keys that other tests met: the end of a text that may begin one is held back."""
+    # Keys that other tests met: the end of a text that may begin one is held back.
     monkeypatch.setattr(safety, "_known_keys", set())
-
-
-@pytest.fixture(autouse=True, scope="module")
-def gateway_of_one_file() -> Iterator[None]:
-    """Close the embedded gateway that a file leaves running: the next one counts charges from its start."""
-    yield
-    embedded = sys.modules.get("cnai_magic.gateway.embedded")
-    if embedded is not None and embedded._current is not None:
-        embedded._current.end()
-
-
-@pytest.fixture(autouse=True)
-def loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail a test that connects anywhere but to this machine."""
     strays: list[object] = []
-    connect = socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", _connect_to_this_machine(strays))
+    yield
+    assert not strays, f"this test tried to connect to {strays}"
+
+
+def _connect_to_this_machine(strays: list[object]) -> Callable[[socket.socket, Any], None]:
+    """Return what connects to this machine only, and notes in `strays` where else it should have."""
 
     def guarded(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6):
@@ -201,11 +166,18 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             if not local:
                 strays.append(address)
                 raise OSError(f"a test may only connect to loopback, not to {address[0]}")
-        connect(self, address)
+        _connect(self, address)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+    return guarded
+
+
+@pytest.fixture(autouse=True, scope="module")
+def gateway_of_one_file() -> Iterator[None]:
+    """Close the embedded gateway that a file leaves running: the next one counts charges from its start."""
     yield
-    assert not strays, f"this test tried to connect to {strays}"
+    embedded = sys.modules.get("cnai_magic.gateway.embedded")
+    if embedded is not None and embedded._current is not None:
+        embedded._current.end()
 
 
 @pytest.fixture
