@@ -13,7 +13,7 @@ import pytest
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
-from cnai_magic.magics.chat import run_chat_command
+from cnai_magic.magics.chat_commands import run_chat_command
 from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession

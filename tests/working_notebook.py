@@ -16,7 +16,7 @@ from cnai_magic.chat.cell_run import CellRun
 from cnai_magic.display.line import Recorded
 from cnai_magic.display.shown_comparison import ShownComparison
 from cnai_magic.errors import CnaiError, InputError
-from cnai_magic.magics.chat import run_chat_command
+from cnai_magic.magics.chat_commands import run_chat_command
 from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.notebook.restore import restore
 from cnai_magic.notebook.saved_outputs import SavedCell

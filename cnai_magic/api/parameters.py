@@ -295,10 +295,10 @@ PARAMETERS: tuple[Parameter, ...] = (
 """Every parameter, in the order in which they are sent and shown."""
 
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
+"""Every parameter by its name in Python."""
 
 VARIED = tuple(name for name in BY_NAME if name not in ("schema", "tools", "prefix", "extra", "logprobs"))
 """The parameters that say how is answered, and not what is asked: compared answers may differ in them."""
-"""Every parameter by its name in Python."""
 
 
 def check_parameters(given: Mapping[str, object]) -> dict[str, ParameterValue]:

@@ -29,7 +29,7 @@ from ..errors import (
 from ..next_steps import CHECK_ADDRESS, NextStep, Step, send_less
 from ..redaction import redact, strip_controls
 from .overload import is_overload, read_wait
-from .vendor_spellings import BY_STATUS, INVALID_CODES, SPELLINGS
+from .vendor_spellings import INVALID_CODES, SPELLINGS
 
 __all__ = ["excerpt", "find_error", "quote", "read_response_error"]
 
@@ -46,6 +46,21 @@ class _Report:
     limit: int | None = None
     status: int = 0
 
+
+# What a status means that no spelling says more of; what to do then is `default_next_step` in errors.py.
+_BY_STATUS: dict[int, type[APIError]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    402: QuotaError,
+    403: AuthenticationError,
+    404: InvalidRequestError,
+    408: ServerError,
+    413: ContextLengthError,
+    422: InvalidRequestError,
+    429: RateLimitError,
+    451: ContentFilterError,
+    501: InvalidRequestError,
+}
 
 _SUMMARY: dict[type[APIError], str] = {
     AuthenticationError: "the server does not accept the API key",
@@ -314,8 +329,8 @@ def _classify(report: _Report, status: int) -> type[APIError]:
             return spelling.kind
         if spelling.where == "text" and spelling.is_in(report.message):
             return spelling.kind
-    if status in BY_STATUS:
-        return BY_STATUS[status]
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
     refused = 400 < status < 500 or (status < 500 and INVALID_CODES.search(codes) is not None)
     return InvalidRequestError if refused else ServerError
 

@@ -21,7 +21,7 @@ from ..errors import (
     ServerError,
 )
 
-__all__ = ["BY_STATUS", "INVALID_CODES", "NO_IMAGES", "SPELLINGS", "Spelling", "is_said"]
+__all__ = ["INVALID_CODES", "NO_IMAGES", "SPELLINGS", "Spelling", "is_said"]
 
 
 class Spelling(NamedTuple):
@@ -245,17 +245,3 @@ INVALID_CODES = re.compile(
     r"|unsupported_(parameter|value)|UnsupportedOperation|validation",
     re.IGNORECASE,
 )
-
-BY_STATUS: dict[int, type[APIError]] = {
-    400: InvalidRequestError,
-    401: AuthenticationError,
-    402: QuotaError,
-    403: AuthenticationError,
-    404: InvalidRequestError,
-    408: ServerError,
-    413: ContextLengthError,
-    422: InvalidRequestError,
-    429: RateLimitError,
-    451: ContentFilterError,
-    501: InvalidRequestError,
-}

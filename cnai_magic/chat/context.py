@@ -22,6 +22,8 @@ _BYTES = 8
 class Placement(NamedTuple):
     """Where a question stands: below the turns `above`, as this `attempt` of its turn, counted from 1.
 
+    `KernelConversation.locate` finds it.
+
     `set_system` is the system message that a command above it set, None where none did. `unplaced` tells that
     the place of a cell is only estimated. `cleared` counts the turns above that are not sent, because the
     outputs of their cells were cleared, `unknown` the cells above with answers that the kernel does not know.

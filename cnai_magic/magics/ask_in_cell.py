@@ -1,4 +1,7 @@
-"""Asks a question from the cell that runs: its place, its view, its variables, and the cell for its code."""
+"""Asks a question from the cell that runs, for `ask.py`.
+
+Its place, its view, its variables, and the cell for its code.
+"""
 
 from __future__ import annotations
 

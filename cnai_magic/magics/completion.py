@@ -19,7 +19,7 @@ from ..chat.rating import RATINGS
 from ..errors import CnaiError
 from ..session.servers import list_known_models
 from .arguments import Parser
-from .chat import list_chat_commands
+from .chat_commands import list_chat_commands
 from .chat_rating import AWAY
 from .parsers import (
     build_ask_parser,

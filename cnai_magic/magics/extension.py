@@ -17,7 +17,7 @@ from ..errors import CnaiError
 from ..languages import choose, say
 from ..settings import Cnai
 from .cell_words import CELL
-from .completer import add_matcher, remove_matcher, write_matches
+from .ipython_matcher import add_matcher, remove_matcher, write_matches
 from .left_behind import LeftBehind
 from .notebook_path import find_notebook_name, holds_answers
 from .transform import keep_body, keep_question_mark

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..languages import translate
 from .arguments import Parser
-from .chat import CHAT_HELP
+from .chat_commands import CHAT_HELP
 from .parsers import (
     build_ask_parser,
     build_code_parser,

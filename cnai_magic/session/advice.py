@@ -1,4 +1,8 @@
-"""What to do about an error, fitted to the server that was asked and to what was sent."""
+"""What to do about an error, fitted to the server that was asked and to what was sent.
+
+What to do where nothing of them is known, each error says itself (`errors.py`); which error a status or a
+server's own words are, `api/vendor_errors.py` decides.
+"""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class PendingReply:
         self._sent: SentRequest | None = None
 
     def receive(self) -> Attempt:
-        """Send the question and return the answer; see Session.ask."""
+        """Send the question and return the answer; see KernelSession.ask."""
         with gate_interrupts(self._view.is_stopping) as self._gate:
             try:
                 return self._receive()

@@ -13,7 +13,7 @@ from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.rating import make_rating
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
-from cnai_magic.magics.chat import run_chat_command
+from cnai_magic.magics.chat_commands import run_chat_command
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.markdown_export import to_markdown
 from cnai_magic.notebook.notebook_files import restore_notebook

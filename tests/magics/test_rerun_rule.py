@@ -21,7 +21,7 @@ from cnai_magic.chat.cell_run import CellRun
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError, ServerError
-from cnai_magic.magics.chat import run_chat_command
+from cnai_magic.magics.chat_commands import run_chat_command
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai

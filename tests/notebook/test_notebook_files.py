@@ -24,7 +24,7 @@ from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.magics.arguments import collect_parameters
 from cnai_magic.magics.ask import read_body
-from cnai_magic.magics.chat import run_chat_command
+from cnai_magic.magics.chat_commands import run_chat_command
 from cnai_magic.magics.parsers import build_ask_parser
 from cnai_magic.magics.splitting import split_words
 from cnai_magic.magics.transform import keep_body, keep_question_mark

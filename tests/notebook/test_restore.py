@@ -17,7 +17,7 @@ from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.errors import InputError
-from cnai_magic.magics.chat import run_chat_command
+from cnai_magic.magics.chat_commands import run_chat_command
 from cnai_magic.money.cost import Spend
 from cnai_magic.notebook.cell_history import collect_kept
 from cnai_magic.notebook.merge import merge

@@ -14,7 +14,7 @@ from cnai_magic.api.messages import Message
 from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
-from cnai_magic.magics.chat import CHAT_HELP, run_chat_command
+from cnai_magic.magics.chat_commands import CHAT_HELP, run_chat_command
 from cnai_magic.redaction import ApiKey, strip_controls
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
