@@ -19,6 +19,7 @@ from cnai_magic.chat.conversations import Conversations
 from cnai_magic.errors import InputError
 from cnai_magic.magics.chat_commands import run_chat_command
 from cnai_magic.money.cost import Spend
+from cnai_magic.notebook import unstated_changes
 from cnai_magic.notebook.cell_history import collect_kept
 from cnai_magic.notebook.merge import merge
 from cnai_magic.notebook.read_record import read_answer
@@ -603,10 +604,13 @@ def test_questions_of_one_cell_that_append_are_not_asked_again() -> None:
     assert [turn.reply.prompt for turn in turns] == ["one", "two", "three"]
 
 
-def test_what_was_made_to_take_long_or_fill_the_memory_does_not(document: Document) -> None:
-    """Thousands of attempts of one turn, of questions of one cell, of drops, keeps, forks and reasons."""
+def test_what_was_made_to_take_long_or_fill_the_memory_does_not(
+    document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand of attempts of one turn, of questions of one cell, of drops, keeps, forks and reasons."""
     (template,) = document.outputs["a"]
-    facts, later, many = template["metadata"]["cnai"], _BEGIN + timedelta(days=1), 2000
+    facts, later, many = template["metadata"]["cnai"], _BEGIN + timedelta(days=1), 1000
+    monkeypatch.setattr(unstated_changes, "_MOST_INHERITED", 10_000)
     turn_id = facts["turn_id"]
     outputs: list[dict[str, Any]] = []
     for number in range(many):
@@ -630,6 +634,8 @@ def test_what_was_made_to_take_long_or_fill_the_memory_does_not(document: Docume
     turns = restored.conversations["main"].turns
     assert len(turns) == many + 1
     assert max(len(turn.attempts) for turn in turns) == many
+    every = (turn for each in restored.conversations.values() for turn in each.turns + each.taken_out)
+    assert sum(len(turn.attempts) for turn in every) < 20_000
     assert len(restored.notes) == 21
     assert restored.notes[-1].endswith("more of the kind")
 
