@@ -34,6 +34,10 @@ def random_examples(count: int = 200, **others: Any) -> settings:
     )
 
 
+# What a text may be read by.
+_SIGNS = " \t\n'\"\\#:-,.|{}ab0"
+
+
 class Chance(random.Random):
     """Makes the values of an example, some of them at the bounds of what is possible, where faults are."""
 
@@ -44,9 +48,12 @@ class Chance(random.Random):
 
     def text(self, most: int, least: int = 0) -> str:
         """Return a text of `least` to `most` characters of any kind, but for halves of them."""
+        size = self.integer(least, most)
+        if self.random() < 0.25:
+            return "".join(self.choices(_SIGNS, k=size))
         # Of ASCII with its control characters, of Latin-1, of the first plane or of all; among them ASCII.
         most_of = self.choice([128, 256, 0xD800, 0x110000])
-        codes = (self.randrange(self.choice([128, most_of])) for _ in range(self.randint(least, most)))
+        codes = (self.randrange(self.choice([128, most_of])) for _ in range(size))
         return "".join("\ufffd" if 0xD800 <= code < 0xE000 else chr(code) for code in codes)
 
     def joined(self, pieces: Sequence[str], most: int, text: int = 0) -> str:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import random
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, product
@@ -18,7 +17,7 @@ from cnai_magic.api.events import EVENT_LIMIT, Events
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.reader import StreamReader
 from cnai_magic.errors import CnaiError, EventTooLargeError
-from tests.properties import random_examples
+from tests.properties import Chance, by_chance, random_examples, random_steps
 from tests.servers import CLOSE, KEY, ScriptedServer, answer, delta, event, head
 
 ENDINGS = [b"\n", b"\r\n", b"\r"]
@@ -323,28 +322,37 @@ def text_event(text: str, kind: int) -> bytes:
 Item = tuple[bytes, str | None]
 """An event and the text that it adds; None where the answer may end or fail there."""
 
-ITEMS: st.SearchStrategy[Item] = st.one_of(
-    st.builds(lambda text, kind: (text_event(text, kind), text), st.sampled_from(TEXTS), st.integers(0, 4)),
-    st.builds(lambda text: (text_event(text, 0), text), st.sampled_from(TEXTS)),
-    st.sampled_from(SILENT).map(lambda data: (data, "")),
-    st.sampled_from(GARBAGE).map(lambda data: (data, None)),
-    st.binary(max_size=40).map(lambda data: (data.replace(b"data", b"") + b"\n\n", None)),
-)
+
+def make_item(chance: Chance) -> Item:
+    kind = chance.randrange(5)
+    if kind < 2:
+        text = chance.choice(TEXTS)
+        return text_event(text, chance.randint(0, 4) if kind else 0), text
+    if kind < 4:
+        return chance.choice(
+            [(data, "") for data in SILENT] if kind == 2 else [(data, None) for data in GARBAGE]
+        )
+    return make_bytes(chance, 40).replace(b"data", b"") + b"\n\n", None
 
 
-@st.composite
-def streams(draw: st.DrawFn) -> tuple[list[bytes], list[str]]:
-    """A body in pieces, and the texts that an honest reader may show of it, event by event."""
-    items = draw(st.lists(ITEMS, max_size=12))
-    ending = draw(st.sampled_from([*ENDINGS, None]))
-    rng = random.Random(draw(st.integers(0, 2**32)))
+def make_bytes(chance: Chance, most: int) -> bytes:
+    return chance.randbytes(chance.randint(0, most))
+
+
+Stream = tuple[list[bytes], list[str]]
+"""A body in pieces, and the texts that an honest reader may show of it, event by event."""
+
+
+def make_stream(chance: Chance) -> Stream:
+    items = [make_item(chance) for _ in range(chance.randint(0, 12))]
+    ending = chance.choice([*ENDINGS, None])
     body = b""
     texts: list[str] = []
     ended = False
     for data, text in items:
         if ending is None:
             # Never CR before LF: that would be one ending out of two.
-            data = b"".join(line + rng.choice(ENDINGS[:2]) for line in data.split(b"\n")[:-1])
+            data = b"".join(line + chance.choice(ENDINGS[:2]) for line in data.split(b"\n")[:-1])
         elif b"\r" not in data:
             data = data.replace(b"\n", ending)
         body += data
@@ -354,12 +362,12 @@ def streams(draw: st.DrawFn) -> tuple[list[bytes], list[str]]:
             texts.append(text)
     # Beyond garbage nothing is promised but whole events, so every later text may follow too.
     later = [text for data, text in items if text][len([text for text in texts if text]) :]
-    body = body[: draw(st.integers(0, len(body)))] if draw(st.booleans()) else body
-    if draw(st.booleans()):
+    body = body[: chance.randint(0, len(body))] if chance.flag() else body
+    if chance.flag():
         body = b"\xef\xbb\xbf" + body
-    places = sorted(rng.randrange(len(body) + 1) for _ in range(draw(st.integers(0, 8))))
+    places = sorted(chance.randrange(len(body) + 1) for _ in range(chance.randint(0, 8)))
     pieces = [body[start:end] for start, end in zip([0, *places], [*places, len(body)], strict=True)]
-    if draw(st.integers(0, 9)) == 0:
+    if chance.randrange(10) == 0:
         pieces = list(single_bytes(body))
     return pieces, [*texts, *later]
 
@@ -391,22 +399,23 @@ def read_all(pieces: list[bytes]) -> Iterator[object]:
 
 
 @random_examples()
-@given(streams())
-def test_no_stream_of_bytes_gives_half_an_event_or_a_foreign_exception(
-    stream: tuple[list[bytes], list[str]],
-) -> None:
+@given(by_chance(make_stream))
+def test_no_stream_of_bytes_gives_half_an_event_or_a_foreign_exception(stream: Stream) -> None:
     pieces, texts = stream
     parts: list[str] = []
     shown(read_all(pieces), parts)
     assert is_a_run_of_whole_texts("".join(parts), texts), (parts, texts)
 
 
+KNOWN_PIECES = [*chain(SILENT, GARBAGE), *answer("a", "b")]
+
+
+def make_piece(chance: Chance) -> bytes:
+    return chance.choice(KNOWN_PIECES) if chance.flag() else make_bytes(chance, 30)
+
+
 @random_examples()
-@given(
-    st.lists(
-        st.sampled_from([*chain(SILENT, GARBAGE), *answer("a", "b")]) | st.binary(max_size=30), max_size=12
-    )
-)
+@given(random_steps(make_piece, 0, 12))
 def test_any_bytes_at_all_end_in_an_answer_or_in_an_error_of_the_family(pieces: list[bytes]) -> None:
     outcomes = []
     # However the bytes were cut on their way.
@@ -423,8 +432,8 @@ def test_the_same_holds_over_a_real_socket() -> None:
         client = Client(server.base_url, KEY, timeout=(5.0, 5.0), retries=0)
 
         @random_examples()
-        @given(streams(), st.booleans())
-        def check(stream: tuple[list[bytes], list[str]], chunked: bool) -> None:
+        @given(by_chance(make_stream), st.booleans())
+        def check(stream: Stream, chunked: bool) -> None:
             pieces, texts = stream
             steps = [piece for piece in pieces if piece]
             if chunked:
@@ -442,9 +451,10 @@ def test_the_same_holds_over_a_real_socket() -> None:
 
 
 @random_examples()
-@given(st.lists(st.text(alphabet="da:t \nx{}\u2028\x0b\x1c\x85é", max_size=20), max_size=6))
+@given(random_steps(lambda chance: chance.joined("da:t \nx{\u2028\x0b\x1c\x85é", 20), 0, 6))
 def test_what_is_read_without_sseclient_is_what_sseclient_would_read(blocks: list[str]) -> None:
-    # sseclient knows an event's end by its line ends alone, so it is given the blocks one by one.
+    # sseclient knows an event's end by its line ends alone, so it is given the blocks one by one. A line of
+    # whole JSON would be an event of its own here.
     body = "".join(f"data: {block}\n\n" for block in blocks)
     expected = [
         (event.data, event.event)

@@ -19,7 +19,7 @@ from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.next_steps import NextStep, list_turns
 from cnai_magic.redaction import ApiKey
-from tests.properties import random_examples
+from tests.properties import Chance, random_examples, random_steps
 
 
 def ask(
@@ -169,19 +169,14 @@ class _ModelTurn:
     sent: bool = False
 
 
-_STEPS = st.lists(
-    st.one_of(
-        st.tuples(
-            st.just("ask"), st.sampled_from(["a", "b", "c", "d", None]), st.integers(min_value=0, max_value=3)
-        ),
-        st.tuples(st.just("drop"), st.integers(min_value=0, max_value=9), st.just(0)),
-    ),
-    max_size=25,
-)
+def _make_step(chance: Chance) -> tuple[str, object, int]:
+    if chance.flag():
+        return "drop", chance.randint(0, 9), 0
+    return "ask", chance.choice(["a", "b", "c", "d", None]), chance.randint(0, 3)
 
 
 @random_examples()
-@given(_STEPS)
+@given(random_steps(_make_step, 0, 25))
 def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, object, int]]) -> None:
     conversation, model = KernelConversation("main"), _Model()
     for count, (what, where, index_in_cell) in enumerate(steps):
@@ -261,7 +256,7 @@ def test_a_small_old_turn_is_not_sent_across_a_large_one_that_is_left_out() -> N
 
 
 @random_examples()
-@given(st.lists(st.text(max_size=60), max_size=12), st.integers(min_value=1, max_value=200))
+@given(random_steps(lambda chance: chance.text(60), 0, 12), st.integers(min_value=1, max_value=200))
 def test_what_is_left_out_is_the_fewest_oldest_turns(texts: list[str], limit: int) -> None:
     conversation = KernelConversation("main")
     for text in texts:

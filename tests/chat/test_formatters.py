@@ -26,7 +26,7 @@ from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.errors import InputError
 from cnai_magic.redaction import ApiKey
 from tests.cases import check_each
-from tests.properties import random_examples
+from tests.properties import Chance, by_chance, random_examples
 
 
 def shown(expression: str, tokens: int = 2000, **variables: Any) -> Shown:
@@ -226,15 +226,19 @@ def test_an_iterator_is_not_used_up() -> None:
     assert list(numbers) == [0, 1, 2]
 
 
-_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.binary(max_size=30),
-    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=5), inner, max_size=6),
-    max_leaves=30,
-)
+def _make_value(chance: Chance, depth: int = 3) -> object:
+    kind = chance.randrange(9 if depth else 6)
+    if kind == 6:
+        return {chance.text(5): _make_value(chance, depth - 1) for _ in range(chance.randint(0, 6))}
+    if kind > 6:
+        return [_make_value(chance, depth - 1) for _ in range(chance.randint(0, 6))]
+    number = chance.choice([0.0, -0.0, 1e-300, float("inf"), float("nan"), chance.gauss(0, 1e6)])
+    octets = chance.randbytes(chance.randint(0, 30))
+    return [None, chance.flag(), chance.integer(-(2**70), 2**70), number, chance.text(30), octets][kind]
 
 
 @random_examples()
-@given(_VALUES, st.integers(30, 300))
+@given(by_chance(_make_value), st.integers(30, 300))
 def test_any_value_fits_its_cap(value: object, tokens: int) -> None:
     assert estimate_tokens(text_of(value, tokens)) <= tokens
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cnai_magic.chat.json_answer import JSONProblem, read_json
 from cnai_magic.chat.schemas import find_schema
 from tests.cases import check_each
-from tests.properties import random_examples
+from tests.properties import Chance, by_chance, random_examples
 
 PERSON = find_schema("name, age int, city str?")
 PEOPLE = find_schema("list[name, age int]")
@@ -197,12 +197,12 @@ _WHOLE = [
     "```json\n",
     "```",
 ]
-_PIECES = st.sampled_from([*_WHOLE, *'{}[]:,"- \n\\', "/*", "*/", "//", "</think>"])
+_PIECES = [*_WHOLE, *'{}[]:,"- \n\\', "/*", "*/", "//", "</think>"]
 
 
 @random_examples()
 @given(
-    st.lists(_PIECES, max_size=25).map("".join),
+    by_chance(lambda chance: chance.joined(_PIECES, 25)),
     st.sampled_from([PERSON, PEOPLE, {}, find_schema("x int|null")]),
 )
 def test_any_text_is_a_value_that_json_can_write_or_a_problem(text: str, schema: Any) -> None:
@@ -213,16 +213,28 @@ def test_any_text_is_a_value_that_json_can_write_or_a_problem(text: str, schema:
     assert json.loads(json.dumps(value, allow_nan=False).encode()) == value
 
 
-_WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="{}[]`~<"), max_size=20)
-_VALUES = st.lists(
-    st.fixed_dictionaries({"name": st.text(st.characters(exclude_categories=["Cs"])), "age": st.integers()}),
-    min_size=1,
-    max_size=4,
-)
+_NO_JSON = str.maketrans("{}[]`~<", "abcdefg")
+
+
+def _make_people(chance: Chance) -> list[dict[str, Any]]:
+    return [
+        {"name": chance.text(20), "age": chance.integer(-(2**70), 2**70)} for _ in range(chance.randint(1, 4))
+    ]
+
+
+def _make_words(chance: Chance) -> str:
+    return chance.text(20).translate(_NO_JSON)
 
 
 @random_examples()
-@given(_VALUES, _WORDS, _WORDS, st.sampled_from([None, 2]), st.booleans(), st.booleans())
+@given(
+    by_chance(_make_people),
+    by_chance(_make_words),
+    by_chance(_make_words),
+    st.sampled_from([None, 2]),
+    st.booleans(),
+    st.booleans(),
+)
 def test_a_value_comes_back_from_whatever_stands_around_it(
     people: Any, before: str, after: str, indent: int | None, ascii_only: bool, wrapped: bool
 ) -> None:

@@ -8,14 +8,13 @@ import sys
 import mistune
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 from cnai_magic.chat.markdown import DOLLAR, escape_markdown, find_code_blocks, write_markdown
 from tests.cases import check_each
 from tests.page_faults import page_faults
-from tests.properties import random_examples
+from tests.properties import by_chance, random_examples
 from tests.xss_corpus import PAYLOADS
 
 _ENGINES = {
@@ -95,7 +94,7 @@ _FRAGMENTS = [
 
 
 @random_examples()
-@given(st.lists(st.sampled_from(_FRAGMENTS), max_size=24).map("".join))
+@given(by_chance(lambda chance: chance.joined(_FRAGMENTS, 24)))
 def test_no_mixture_of_markdown_runs_code_loads_or_links_elsewhere(text: str) -> None:
     safe = write_markdown(text)
     for engine, render in _ENGINES.items():

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
 from tests.cases import check_each
-from tests.properties import random_examples
+from tests.properties import by_chance, random_examples
 
 
 @dataclass
@@ -279,33 +278,31 @@ def test_the_sandbox_holds(body: str) -> None:
 
 # -- any text -----------------------------------------------------------------------------------
 
-_PARTS = st.sampled_from(
-    [
-        "{{",
-        "}}",
-        "{",
-        "}",
-        " name ",
-        "n",
-        "|",
-        "join",
-        "(",
-        ")",
-        "'",
-        '"',
-        "\\",
-        "$",
-        ".",
-        "#",
-        "%",
-        "-",
-        "\n",
-    ]
-)
+_PARTS = [
+    "{{",
+    "}}",
+    "{",
+    "}",
+    " name ",
+    "n",
+    "|",
+    "join",
+    "(",
+    ")",
+    "'",
+    '"',
+    "\\",
+    "$",
+    ".",
+    "#",
+    "%",
+    "-",
+    "\n",
+]
 
 
 @random_examples()
-@given(st.lists(_PARTS, max_size=12).map("".join))
+@given(by_chance(lambda chance: chance.joined(_PARTS, 12)))
 def test_any_body_is_rendered_or_refused(body: str) -> None:
     with suppress(InputError):
         prompt = render_prompt(body, NOTEBOOK)
@@ -313,7 +310,7 @@ def test_any_body_is_rendered_or_refused(body: str) -> None:
 
 
 @random_examples()
-@given(st.text(max_size=30))
+@given(by_chance(lambda chance: chance.text(30)))
 def test_a_body_without_double_braces_is_sent_as_it_is(body: str) -> None:
     body = body.replace("{{", "{")
     assert rendered(body) == body

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from cnai_magic.chat.prompts.saved_prompts import SavedPrompt, format_saved_prompt, read_saved_prompt
 from cnai_magic.errors import InputError
-from tests.properties import random_examples
+from tests.properties import Chance, by_chance, random_examples
 
 FULL = """---
 # A comment
@@ -83,9 +84,32 @@ def test_front_matter_that_does_not_end_is_an_error() -> None:
         read_saved_prompt("p", "---\nmodel: m\nbody")
 
 
-_TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=30)
-_BODIES = _TEXTS.map(lambda text: text.strip("\n"))
-_NAMES = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
+def _make_text(chance: Chance) -> str:
+    return chance.text(30).replace("\r", "")
+
+
+def _make_variables(chance: Chance) -> dict[str, Any]:
+    names = ["".join(chance.choices("abcxyz_", k=chance.randint(1, 8))) for _ in range(chance.randint(0, 3))]
+    return {
+        name: chance.choice([_make_text(chance), chance.integer(-(2**70), 2**70), chance.flag()])
+        for name in names
+    }
+
+
+def _make_prompt(chance: Chance) -> SavedPrompt:
+    parameters = {
+        "temperature": chance.choice([0.0, 2.0, chance.uniform(0, 2)]),
+        "stop": (f"a{_make_text(chance)}",),
+    }
+    return SavedPrompt(
+        "p",
+        _make_text(chance).strip("\n"),
+        model=_make_text(chance),
+        description=_make_text(chance),
+        system=chance.choice([None, f"{_make_text(chance)}a"]),
+        parameters={name: value for name, value in parameters.items() if chance.flag()},
+        variables=_make_variables(chance),
+    )
 
 
 def test_a_schema_is_words_or_json() -> None:
@@ -97,20 +121,7 @@ def test_a_schema_is_words_or_json() -> None:
 
 
 @random_examples()
-@given(
-    st.builds(
-        SavedPrompt,
-        st.just("p"),
-        _BODIES,
-        model=_TEXTS,
-        description=_TEXTS,
-        system=st.none() | _TEXTS.filter(bool),
-        parameters=st.fixed_dictionaries(
-            {}, optional={"temperature": st.floats(0, 2), "stop": st.tuples(_TEXTS.filter(bool))}
-        ),
-        variables=st.dictionaries(_NAMES, _TEXTS | st.integers() | st.booleans(), max_size=3),
-    )
-)
+@given(by_chance(_make_prompt))
 def test_a_prompt_comes_back_from_its_file(prompt: SavedPrompt) -> None:
     assert read_saved_prompt("p", format_saved_prompt(prompt)) == prompt
 

@@ -10,24 +10,22 @@ from cnai_magic.api.messages import Chunk
 from cnai_magic.demo import MODELS, DemoMessage, answer, count_tokens
 from cnai_magic.errors import ModelNotFoundError
 from tests.demo_requests import demo_request
+from tests.properties import Chance, random_steps
 
 # How fast a machine is, is no matter of a test.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ANSWERING = ["demo-guide", "demo-ngram", "demo-echo", "demo-reasoner"]
 
-conversations = st.lists(
-    st.builds(
-        DemoMessage,
-        st.sampled_from(["system", "user", "assistant"]),
-        st.one_of(
-            st.text(max_size=60),
-            st.sampled_from(["2+2", "and times 3?", "My name is Ada", "in JSON", "a,b\n1,2\n3,4", "9**9**9"]),
-        ),
-    ),
-    min_size=1,
-    max_size=5,
-)
+_QUESTIONS = ["2+2", "and times 3?", "My name is Ada", "in JSON", "a,b\n1,2\n3,4", "9**9**9"]
+
+
+def _make_message(chance: Chance) -> DemoMessage:
+    text = chance.text(60) if chance.flag() else chance.choice(_QUESTIONS)
+    return DemoMessage(chance.choice(["system", "user", "assistant"]), text)
+
+
+conversations = random_steps(_make_message, 1, 5)
 
 
 def chunks(model: str, *messages: DemoMessage, **parameters: float) -> list[Chunk]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.demo import DemoMessage, answer
@@ -19,6 +18,7 @@ from cnai_magic.demo.guide import read_rules
 from cnai_magic.demo.knowledge_files import read
 from tests.cases import check_each
 from tests.demo_requests import demo_request
+from tests.properties import Chance, by_chance
 
 # How fast a machine is, is no matter of a test.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -42,13 +42,13 @@ def code_of(text: str) -> str:
 
 
 @untimed
-@given(st.text(), st.text(max_size=80))
+@given(by_chance(lambda chance: chance.text(40)), by_chance(lambda chance: chance.text(80)))
 def test_any_text_is_answered(text: str, system: str) -> None:
     assert talk(text, system=system) or not text.strip()
 
 
 @untimed
-@given(st.text(alphabet="abcmynaeis 0123456789+-*/|,;\n\t`#{}[]\"':?."))
+@given(by_chance(lambda chance: chance.joined("abcmynaeis 0123456789+-*/|,;\n\t`#{}[]\"':?.", 40)))
 def test_anything_like_data_code_or_json_is_answered(text: str) -> None:
     assert talk(text, text + " as JSON")
 
@@ -227,16 +227,18 @@ def test_json_follows_a_schema() -> None:
     assert answered == {"name": "Ada", "total": 4, "tags": ["a"], "sure": True, "nested": {"x": 4}}
 
 
+def _make_schema(chance: Chance, depth: int = 4) -> object:
+    kind = chance.randrange(9 if depth else 3)
+    if kind < 3:
+        return [None, chance.integer(-(2**70), 2**70), chance.text(5)][kind]
+    if kind < 5:
+        return [_make_schema(chance, depth - 1) for _ in range(chance.randint(0, 3))]
+    names = chance.sample(["type", "properties", "items", "enum", "anyOf", "const"], chance.randint(0, 3))
+    return {name: _make_schema(chance, depth - 1) for name in names}
+
+
 @untimed
-@given(
-    st.recursive(
-        st.text(max_size=5) | st.integers() | st.none(),
-        lambda s: (
-            st.lists(s)
-            | st.dictionaries(st.sampled_from(["type", "properties", "items", "enum", "anyOf", "const"]), s)
-        ),
-    )
-)
+@given(by_chance(_make_schema))
 def test_any_schema_is_answered_with_json(schema: object) -> None:
     text = talk(f"only JSON {json.dumps({'type': 'object', 'properties': {'a': schema}})}")
     assert "a" in json.loads(text)

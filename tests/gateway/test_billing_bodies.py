@@ -8,14 +8,26 @@ from hypothesis import strategies as st
 
 from cnai_magic.gateway import billing_bodies as billing
 from cnai_magic.money.price import Price, read_pricing
-from tests.properties import random_examples
+from tests.properties import Chance, by_chance, random_examples
 
-_RATES = st.integers(min_value=10**4, max_value=10**12)
-_PRICES = st.builds(Price, _RATES, st.just(0) | _RATES, st.none() | st.just(0) | _RATES)
+
+def _make_rate(chance: Chance) -> int:
+    return chance.integer(10**4, 10**12)
+
+
+def _make_prices(chance: Chance) -> dict[str, Price]:
+    return {
+        chance.text(20, least=1): Price(
+            _make_rate(chance),
+            chance.choice([0, _make_rate(chance)]),
+            chance.choice([None, 0, _make_rate(chance)]),
+        )
+        for _ in range(chance.randint(0, 4))
+    }
 
 
 @random_examples()
-@given(st.dictionaries(st.text(min_size=1, max_size=20), _PRICES, max_size=4))
+@given(by_chance(_make_prices))
 def test_prices_are_read_back_as_they_were_told(prices: dict[str, Price]) -> None:
     text = billing.dumps(billing.build_price_list(prices))
     told = read_pricing(json.loads(text, parse_float=Decimal), "demo", "")

@@ -7,22 +7,30 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import InputError
 from cnai_magic.money.price import Price, PriceList, read_pricing, to_nano_usd
 from tests.cases import check_each
-from tests.properties import random_examples
+from tests.properties import Chance, by_chance, random_examples
 
-_COUNTS = st.integers(min_value=0, max_value=10**9)
-_USAGES = st.builds(
-    lambda prompt, completion, cached: Usage(prompt, completion, cached_tokens=min(cached, prompt)),
-    _COUNTS,
-    _COUNTS,
-    _COUNTS,
-)
-_PRICES = st.builds(Price, _COUNTS, _COUNTS, st.none() | _COUNTS)
+
+def _make_price(chance: Chance) -> Price:
+    one, two, three = (chance.integer(0, 10**9) for _ in range(3))
+    return Price(one, two, chance.choice([None, three]))
+
+
+def _make_usage(chance: Chance) -> Usage:
+    prompt, completion, cached = (chance.integer(0, 10**9) for _ in range(3))
+    return Usage(prompt, completion, cached_tokens=min(cached, prompt))
+
+
+def _make_ratios(chance: Chance) -> tuple[Decimal, Decimal, Decimal, Decimal | None]:
+    model = Decimal(chance.integer(0, 10**13)).scaleb(-9)
+    completion, group, cache = (
+        Decimal(chance.integer(0, most)).scaleb(-6) for most in (10**9, 10**7, 2 * 10**6)
+    )
+    return model, completion, group, chance.choice([None, cache])
 
 
 def test_a_price_in_usd_becomes_whole_nano_usd() -> None:
@@ -55,7 +63,7 @@ def test_reasoning_tokens_are_part_of_the_completion_and_cost_nothing_more() -> 
 
 
 @random_examples()
-@given(_PRICES, _USAGES)
+@given(by_chance(_make_price), by_chance(_make_usage))
 def test_a_cost_is_the_exact_one_rounded_up(price: Price, usage: Usage) -> None:
     cached = price.input if price.cached is None else price.cached
     exact = Fraction(
@@ -317,15 +325,11 @@ def test_what_is_no_list_of_prices_gives_none(body: dict[str, Any]) -> None:
 
 
 @random_examples()
-@given(
-    st.decimals(0, 10**4, places=9),
-    st.decimals(0, 10**3, places=6),
-    st.decimals(0, 10, places=6),
-    st.none() | st.decimals(0, 2, places=6),
-)
+@given(by_chance(_make_ratios))
 def test_a_price_from_ratios_is_the_nearest_nano_usd(
-    model: Decimal, completion: Decimal, group: Decimal, cache: Decimal | None
+    ratios: tuple[Decimal, Decimal, Decimal, Decimal | None],
 ) -> None:
+    model, completion, group, cache = ratios
     found = priced({"default": group}, model_ratio=model, completion_ratio=completion, cache_ratio=cache)
     assert found is not None
     exact = Fraction(model) * 2 * 10**9 * Fraction(group)

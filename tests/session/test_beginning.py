@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.session.beginning import JoinedText
-from tests.properties import random_examples
+from tests.properties import Chance, by_chance, random_examples, random_steps
 
 CASES = [
     ("The median is", " 5.", "The median is 5."),
@@ -30,8 +30,12 @@ def test_a_continuation_is_joined_without_what_it_repeats(
     assert JoinedText(beginning).join(continuation, exact=True) == beginning + continuation
 
 
+def _make_text(chance: Chance) -> str:
+    return chance.joined("ab \n", 30)
+
+
 @random_examples()
-@given(st.text("ab \n", max_size=30), st.lists(st.text("ab \n", max_size=30), max_size=40), st.booleans())
+@given(by_chance(_make_text), random_steps(_make_text, 0, 40), st.booleans())
 def test_pieces_come_to_the_same_text(beginning: str, pieces: list[str], exact: bool) -> None:
     joined = JoinedText(beginning)
     shown = "".join(joined.feed(piece, exact=exact) for piece in pieces) + joined.rest(exact=exact)
