@@ -78,7 +78,11 @@ class Cell:
 def one_shell() -> Iterator[None]:
     """Have one shell for all notebooks, which ask the same: it reads each source once."""
     assert not InteractiveShell.initialized()
-    options = {"HistoryManager": {"enabled": False}, "InteractiveShell": {"autoawait": False}}
+    options = {
+        "HistoryManager": {"enabled": False},
+        "InteractiveShell": {"autoawait": False},
+        "DisplayFormatter": {"active_types": ["text/plain"]},
+    }
     shell = InteractiveShell.instance(config=Config(options))
     shell.transform_cell = lru_cache(1000)(shell.transform_cell)  # type: ignore[method-assign]
     try:

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 
-from cnai_magic.api import http
 from cnai_magic.api.in_process import Answer, InProcessAdapter
 from tests.servers import Request, ScriptedServer
 
@@ -26,7 +26,17 @@ class InProcessServer(ScriptedServer):
 
     def __enter__(self) -> InProcessServer:
         self._patch = pytest.MonkeyPatch()
-        self._patch.setattr(http, "Adapter", lambda **_: InProcessAdapter(self._answer))
+        adapter = InProcessAdapter(self._answer)
+
+        def request(
+            _: requests.Session, method: str, url: str, *, data: bytes, **__: Any
+        ) -> requests.Response:
+            sent = requests.PreparedRequest()
+            sent.method, sent.url, sent.body = method, url, data
+            return adapter.send(sent)
+
+        # All that requests does for each request would take as long as the rest of an answer.
+        self._patch.setattr(requests.Session, "request", request)
         super().__enter__()
         return self
 
