@@ -18,14 +18,13 @@ from hypothesis import strategies as st
 from cnai_magic.chat.order import CellPosition
 from cnai_magic.errors import CnaiError
 from cnai_magic.notebook.notebook_files import restore_notebook
-from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options, Target, build_question
 from cnai_magic.settings import Cnai
 from tests.edited_notebook import Cell, EditedNotebook, one_shell
 from tests.in_process_server import InProcessServer
 from tests.properties import random_examples, random_steps
-from tests.servers import KEY, ScriptedServer, sse
+from tests.servers import ScriptedServer, sse
 
 
 @pytest.fixture(scope="module")
@@ -220,16 +219,12 @@ class Walk:
         else:
             self.run(self.look, "print()")
         other = KernelSession(self.settings)
-        try:
-            other.use_key(ApiKey(KEY))
-            other.cells.restore(restore_notebook(notebook.path))
-            cells = [each.id for each in notebook.cells] + ["new"]
-            mine, theirs = (self.describe(each, cells) for each in (notebook.session, other))
-            assert mine == theirs, [
-                (name, mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]
-            ]
-        finally:
-            other.close()
+        other.cells.restore(restore_notebook(notebook.path))
+        cells = [each.id for each in notebook.cells] + ["new"]
+        mine, theirs = (self.describe(each, cells) for each in (notebook.session, other))
+        assert mine == theirs, [
+            (name, mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]
+        ]
 
     def describe(self, session: KernelSession, cells: Sequence[str]) -> dict[str, Any]:
         conversations = session.conversations

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, KernelConversation
@@ -29,7 +28,7 @@ from cnai_magic.notebook.saved_outputs import SavedCell, read_answers
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
 from tests.display.answers import attempt
-from tests.properties import random_examples
+from tests.properties import Chance, random_examples, random_steps
 
 _BEGIN = datetime(2026, 11, 24, 9, 0, tzinfo=timezone.utc)
 
@@ -248,21 +247,19 @@ def test_what_is_outside_of_a_conversation_or_broke_off_is_spend_and_no_turn(doc
 
 # -- any history --------------------------------------------------------------------------------
 
-_CELLS = st.sampled_from("abcd")
-_STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("ask"), _CELLS, st.integers(min_value=1, max_value=3)),
-        st.tuples(st.just("drop"), st.integers(min_value=1, max_value=4), st.just(0)),
-        st.tuples(
-            st.just("keep"), st.integers(min_value=1, max_value=4), st.integers(min_value=1, max_value=3)
-        ),
-        st.tuples(st.just("fork"), st.integers(min_value=0, max_value=4), st.just(0)),
-        st.tuples(st.just("use"), st.sampled_from(["main", "chat-2", "chat-3"]), st.just(0)),
-        st.tuples(st.just("undo"), st.just(0), st.just(0)),
-        st.tuples(st.just("system"), st.sampled_from(["Be brief.", "Be long."]), st.just(0)),
-    ),
-    max_size=14,
-)
+
+def _make_step(chance: Chance) -> tuple[str, Any, int]:
+    what = chance.choice(["ask", "drop", "keep", "fork", "use", "undo", "system"])
+    first = {
+        "ask": chance.choice("abcd"),
+        "drop": chance.randint(1, 4),
+        "keep": chance.randint(1, 4),
+        "fork": chance.randint(0, 4),
+        "use": chance.choice(["main", "chat-2", "chat-3"]),
+        "undo": 0,
+        "system": chance.choice(["Be brief.", "Be long."]),
+    }
+    return what, first[what], chance.randint(1, 3)
 
 
 def _line(what: str, first: object, second: int) -> str:
@@ -274,7 +271,7 @@ def _line(what: str, first: object, second: int) -> str:
 
 
 @random_examples()
-@given(_STEPS)
+@given(random_steps(_make_step, 0, 14))
 def test_any_history_of_a_notebook_comes_back(steps: list[tuple[str, Any, int]]) -> None:
     """What a reader sees is what comes back.
 
