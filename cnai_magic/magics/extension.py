@@ -74,7 +74,7 @@ class CnaiMagics(Magics):
     def cnai_chat(self, line: str) -> None:
         """Show and change the conversations."""
         with self._in_cell():
-            _import("chat").change_conversations(self.shell_session, line)
+            _import("chat_commands").change_conversations(self.shell_session, line)
 
     @no_var_expand
     @line_magic
