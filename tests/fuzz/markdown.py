@@ -104,8 +104,10 @@ def written(source: str, way: int) -> str:
         asked = replace(reply, text=rows, reasoning="", parameters={"schema": {}})
         return build_bundle(Attempt(asked))["text/markdown"]
     if way == 6:
-        short = replace(reply, text=" ".join(source.split())[:200], reasoning="")
-        answers = (ComparedAnswer(1, source, {}, reply=each) for each in (short, replace(reply, text=source)))
+        # In a row of the table, and below it where it is longer.
+        texts = dict.fromkeys([" ".join(source.split())[:200], source])
+        replies = (replace(reply, text=text, reasoning="") for text in texts)
+        answers = (ComparedAnswer(1, source, {}, reply=each) for each in replies)
         failed = ComparedAnswer(2, "m", {"temperature": source}, error=InputError(source))
         return "\n\n".join(write_as_markdown([each, failed], source) for each in answers)
     return write_markdown(source)
