@@ -220,10 +220,12 @@ def _read(path: Path, limit: int) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _explain_kind(path, status.st_mode)
-        # To make room for all that may be read takes longer than to read most files.
-        data = file.read(min(status.st_size, limit))
-        data += file.read(limit + 1 - len(data))
-    if len(data) > limit:
+        data = b""
+        if status.st_size <= limit:
+            # To make room for all that may be read takes longer than to read most files.
+            data = file.read(status.st_size)
+            data += file.read(limit + 1 - len(data))
+    if max(status.st_size, len(data)) > limit:
         raise InputError(
             f"{path} is too large", why=f"it has more than {limit:,} bytes", next_step="name a smaller file"
         )
