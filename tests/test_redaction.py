@@ -197,7 +197,7 @@ def test_no_control_character_survives_any_nesting() -> None:
 @pytest.mark.parametrize("hostile", ["\x9d", "\x1b]", "\x90a", "\x1b[", "\x1b "])
 def test_hostile_text_costs_linear_time(hostile: str) -> None:
     # With a quadratic search this would take hours.
-    assert strip_controls(hostile * 400_000 + "\x1bcend").endswith("end")
+    assert strip_controls(hostile * 200_000 + "\x1bcend").endswith("end")
 
 
 # -- keys that are split by what nobody sees ------------------------------------------------------

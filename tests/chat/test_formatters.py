@@ -449,7 +449,7 @@ def test_what_looks_like_a_secret_is_masked_and_counted(value: object, secret: s
         assert found.masked >= 1
 
 
-@pytest.mark.parametrize("text", ["a-" * 200_000, "-" * 400_000, "password " * 50_000, "\n" * 200_000])
+@pytest.mark.parametrize("text", ["a-" * 100_000, "-" * 200_000, "password " * 25_000, "\n" * 100_000])
 def test_a_long_text_of_words_and_dashes_is_searched_in_linear_time(text: str) -> None:
     # It would take hours otherwise.
     assert mask_secrets(f"{text} password = 'hunter22'")[1] == 1

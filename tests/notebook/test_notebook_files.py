@@ -29,6 +29,7 @@ from cnai_magic.magics.parsers import build_ask_parser
 from cnai_magic.magics.splitting import split_words
 from cnai_magic.magics.transform import keep_body, keep_question_mark
 from cnai_magic.money.cost import Cost
+from cnai_magic.notebook import record
 from cnai_magic.notebook.ipynb import read_notebook
 from cnai_magic.notebook.messages_json import from_messages, to_messages
 from cnai_magic.notebook.notebook_files import (
@@ -499,15 +500,18 @@ def test_an_exported_conversation_is_begun_by_its_command_alone(tmp_path: Path) 
     assert begun_by == CellPosition("cnai-2", kind="command")
 
 
-def test_more_attempts_than_are_saved_leave_out_the_oldest(tmp_path: Path) -> None:
+def test_more_attempts_than_are_saved_leave_out_the_oldest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "MOST_OTHERS", 100)
     made = KernelConversation("main")
-    for number in range(1010):
+    for number in range(110):
         made.record(CellPosition("a"), attempt(prompt=f"q{number}", id=str(number)))
     path = tmp_path / "a.ipynb"
     path.write_bytes(write_notebook(made))
     (turn,) = restore_notebook(path).conversations["main"].turns
-    assert [each.number for each in turn.attempts] == list(range(10, 1011))
-    assert turn.reply.prompt == "q1009"
+    assert [each.number for each in turn.attempts] == list(range(10, 111))
+    assert turn.reply.prompt == "q109"
 
 
 def test_a_fork_that_was_exported_is_a_conversation_of_its_own(tmp_path: Path) -> None:
