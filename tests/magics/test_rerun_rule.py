@@ -100,8 +100,10 @@ class _Model:
     def _chosen(self, cell: str | None, index_in_cell: int, question: _Question, appends: bool) -> str:
         if question.new:
             for name, chat in self.chats.items():
-                again = cell is not None and not appends and chat.begun == (cell, index_in_cell)
-                if again and question.chat in ("", name):
+                # By its name, any question of the cell that began it goes on in it.
+                begun = chat.begun or (None, 0)
+                is_own = begun[0] == cell if question.chat else begun == (cell, index_in_cell)
+                if cell is not None and not appends and is_own and question.chat in ("", name):
                     return name
             return self._fresh(question.chat)
         again = self._again(cell, index_in_cell, appends)
@@ -177,7 +179,8 @@ class _Model:
         spot = None if appends else cell
         chat = self.begin(asked.chat)
         if question.new:
-            chat.begun = None if spot is None else (spot, index_in_cell)
+            # What appends is asked anew each time: only the name leads back to it.
+            chat.begun = None if cell is None else (cell, -1 if appends else index_in_cell)
             self.current = asked.chat
 
         turn = next((each for each in chat.turns if each.is_at(spot, index_in_cell)), None)
