@@ -104,9 +104,10 @@ def written(source: str, way: int) -> str:
         asked = replace(reply, text=rows, reasoning="", parameters={"schema": {}})
         return build_bundle(Attempt(asked))["text/markdown"]
     if way == 6:
-        # In a row of the table, and below it where it is longer.
-        texts = dict.fromkeys([" ".join(source.split())[:200], source])
-        replies = (replace(reply, text=text, reasoning="") for text in texts)
+        short = " ".join(source.split())[:200]
+        # A text that stands in the table as it is does so but once.
+        shorter = [] if short == source else [replace(reply, text=short, reasoning="")]
+        replies = [*shorter, replace(reply, text=source)]
         answers = (ComparedAnswer(1, source, {}, reply=each) for each in replies)
         failed = ComparedAnswer(2, "m", {"temperature": source}, error=InputError(source))
         return "\n\n".join(write_as_markdown([each, failed], source) for each in answers)
