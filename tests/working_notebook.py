@@ -96,6 +96,7 @@ class WorkingNotebook:
         self._use(self._begin())
         self.session.settings.save_attempts = settings.save_attempts
         restored = restore(self.saved())
+        restored.cells = list(map(self._list_recorded, self.outputs))
         self.session.cells.restore(restored)
         for each in restored.comparisons:
             latest = restored.undecided and each is restored.comparisons[-1]
@@ -130,7 +131,17 @@ class WorkingNotebook:
                 "data": {"text/plain": kept.note(self.session.conversations)},
                 "metadata": about,
             }
+        self._note_written(cell)
         return succeeded
+
+    def _note_written(self, cell: str) -> None:
+        """Tell the kernel what the file will hold of a cell."""
+        self.session.cells.written.forget(cell)
+        self.session.cells.written.restore([self._list_recorded(cell)])
+
+    def _list_recorded(self, cell: str) -> SavedCell:
+        outputs = self.outputs[cell].values()
+        return SavedCell(cell, "", [each for each in outputs if each.get("metadata")])
 
     def _ask(self, run: CellRun, outputs: dict[str, dict[str, Any]], step: Ask) -> None:
         self.count += 1
@@ -186,12 +197,14 @@ class WorkingNotebook:
         run.show(name, shown)
         if isinstance(shown, Recorded) and shown.changed is not None:
             name, attempt, conversation = shown.changed
-            outputs = next(each for each in self.outputs.values() if name in each)
+            cell = next(cell for cell, each in self.outputs.items() if name in each)
+            outputs = self.outputs[cell]
             outputs[name] = {"data": build_bundle(attempt), "metadata": build_metadata(attempt, conversation)}
             kept = self.session.cells.find_kept_beside(attempt)
             if kept:
                 most = self.session.settings.save_attempts
                 outputs[name]["metadata"]["cnai"]["kept"] = kept.record(most)
+            self._note_written(cell)
 
     def sent(self, number: int) -> list[tuple[str, str]]:
         """Return the messages of a request: who says what."""

@@ -10,7 +10,7 @@ from IPython.display import display
 
 from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
-from ..notebook.cell_history import Kept
+from ..notebook.cell_history import Kept, list_kept_turns
 from ..notebook.read_record import name_record
 from ..notebook.record import WRITTEN, build_bundle, build_metadata
 from ..notebook.written_outputs import WrittenOutput
@@ -111,7 +111,14 @@ def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOu
         # All are read whenever a cell is deleted, cleared or back: so this one is not written to be read.
         record = {"id": shown.id, "cell": shown.cell, "turn": shown.turn} if about is None else about["cnai"]
         saved = {"metadata": {"cnai": {**record, WRITTEN: shown}}}
-        return WrittenOutput(output.display_id, name_record(record), shown.id, shown.turn_id, lambda: saved)
+        return WrittenOutput(
+            output.display_id,
+            name_record(record),
+            shown.id,
+            shown.turn_id,
+            lambda: saved,
+            list_kept_turns(record),
+        )
     record = (about or Recorded.of(shown).record or {}).get("cnai", {})
     return WrittenOutput(
         output.display_id,
@@ -119,6 +126,7 @@ def _write(output: CellOutput, about: dict[str, Any] | None = None) -> WrittenOu
         str(record.get("id", "")),
         "",
         lambda: {"metadata": Recorded.of(shown).record if about is None else about},
+        list_kept_turns(record),
     )
 
 

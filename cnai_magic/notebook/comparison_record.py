@@ -15,13 +15,12 @@ from ..chat.attempt import Turn, UndecidedTurn
 from ..chat.compared_answer import ComparedAnswer
 from ..chat.comparison import Comparison
 from ..chat.conversation import KernelConversation
-from ..chat.conversations import Conversations
 from ..chat.judging import Judgement
 from ..chat.order import CellPosition
 from ..errors import CnaiError, InputError
 from ..money.cost import Cost
 from ..redaction import clean
-from .read_record import read_attempt, read_charged, read_cost
+from .read_record import read_attempt, read_charged, read_conversation, read_cost
 from .record import build_event_metadata, dump_cost, dump_usage, record_whole
 from .untrusted import read_count, read_flag, read_mapping, read_name, read_seconds, read_text, read_time
 
@@ -161,9 +160,7 @@ def read_comparison(about: Mapping[str, Any], cell: str | None) -> SavedComparis
     if not isinstance(listed, list) or not isinstance(failed, list) or not 0 < len(listed) <= _MOST:
         raise InputError("its compared answers are not a list, or too many")
     common = read_mapping(about.get("common", {}))
-    conversation = read_name(about, "conversation")
-    if not Conversations.is_name(conversation):
-        raise InputError("its conversation has a name that cannot be one")
+    conversation = read_conversation(about)
     raw = [{**common, **read_mapping(each)} for each in listed]
     attempts = tuple(read_attempt(each, each.get("text")) for each in raw)
     answers = []

@@ -16,6 +16,7 @@ from ..api.messages import Message
 from ..api.parameters import ParameterValue, check_parameters
 from ..api.token_usage import Usage
 from ..chat.attempt import Attempt
+from ..chat.conversations import Conversations
 from ..chat.rating import Rating, make_rating
 from ..chat.reply import Reply
 from ..chat.token_table import TokenTable
@@ -39,16 +40,16 @@ from .untrusted import (
 
 __all__ = [
     "Event",
-    "KeptTurn",
+    "check_conversations",
     "may_be_sent",
     "name_record",
     "read_answer",
     "read_attempt",
     "read_charged",
+    "read_conversation",
     "read_cost",
     "read_event",
-    "read_kept",
-    "read_kept_turn",
+    "read_others",
     "read_rating",
     "read_standing",
 ]
@@ -56,7 +57,6 @@ __all__ = [
 _EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "rate", "kept")
 # They change nothing of what is sent.
 _NEVER_SENT = ("compared", "rate", "rows")
-_MOST_KEPT = 1000
 _MOST_STEPS = _MOST_PARTS = 1000
 _MOST_ATTACHED, _LONGEST_LABEL = 100, 200
 # One for all replies that are read: what the notebook had spent with each is not saved.
@@ -92,14 +92,6 @@ class Event(NamedTuple):
     first_question: int = 0
 
 
-class KeptTurn(NamedTuple):
-    """A turn of a cell that its outputs no longer show: of which conversation, and whether it is detached."""
-
-    attempt: Attempt
-    conversation: str
-    detached: bool
-
-
 def name_record(about: Mapping[str, Any]) -> str:
     """Return what names a record among all: the answer or the time, and when what it keeps was written."""
     kept = about.get("kept")
@@ -119,12 +111,27 @@ def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Attempt:
     reason, for anything else than a record of cnai_magic.
     """
     _check_schema(about)
-    return read_attempt(about, _read_answer_text(about, data), _read_others(about))
+    return read_attempt(about, _read_answer_text(about, data), read_others(about))
 
 
 def read_standing(about: Mapping[str, Any], attempt: Attempt) -> str:
     """Return the conversation in which an answer stands: it may be from before a fork."""
-    return read_name(about, "fork", attempt.conversation)
+    return read_conversation(about, "fork", attempt.conversation)
+
+
+def read_conversation(
+    about: Mapping[str, Any], name: str = "conversation", default: str | None = None
+) -> str:
+    """Return the name of a conversation; raises InputError where it cannot be one."""
+    found = read_name(about, name, default)
+    check_conversations(found)
+    return found
+
+
+def check_conversations(*names: str) -> None:
+    """Raise InputError where conversations cannot have these names."""
+    if not all(map(Conversations.is_name, names)):
+        raise InputError("its conversation has a name that cannot be one")
 
 
 def read_event(about: Mapping[str, Any]) -> Event:
@@ -133,12 +140,12 @@ def read_event(about: Mapping[str, Any]) -> Event:
     kind = about.get("event")
     if kind not in _EVENTS:
         raise InputError("its change is unknown")
-    event = Event(read_time(about), kind, read_name(about, "conversation"))
+    event = Event(read_time(about), kind, read_conversation(about))
     event = event._replace(began=read_flag(about, "began"), index_in_cell=read_count(about, "ordinal", 0))
     system = None if about.get("system") is None else read_text(about, "system")
     if kind == "fork":
         event = event._replace(
-            name=read_name(about, "name"), system=system, made=read_time_or_none(about, "made")
+            name=read_conversation(about, "name"), system=system, made=read_time_or_none(about, "made")
         )
         returned = _read_answers({"returned": [], **about}, "returned")
         return event._replace(answers=_read_answers(about, "answers"), returned=returned)
@@ -146,7 +153,7 @@ def read_event(about: Mapping[str, Any]) -> Event:
         rating = read_rating(read_mapping(about.get("rating")))
         return event._replace(answer=read_name(about, "answer"), rating=rating)
     if kind in ("rename", "delete"):
-        return event._replace(name=read_name(about, "name"))
+        return event._replace(name=read_conversation(about, "name"))
     if kind in ("drop", "keep"):
         answer = read_name(about, "answer") if kind == "keep" else ""
         return event._replace(turn_id=read_name(about, "turn_id"), answer=answer)
@@ -163,36 +170,8 @@ def read_rating(about: Mapping[str, Any]) -> Rating:
         raise InputError("its rating is not one", why=error.what) from error
 
 
-def read_kept(
-    about: Mapping[str, Any],
-) -> tuple[datetime | None, list[KeptTurn | InputError], list[Mapping[str, Any]], Mapping[str, Any] | None]:
-    """Return what an output keeps of what its cell did before: when, turns; changes and a state, unread.
-
-    In place of a turn that is not sound stands the reason.
-    """
-    if "kept" not in about:
-        return None, [], [], None
-    kept = read_mapping(about["kept"])
-    turns, changes = kept.get("turns", []), kept.get("changes", [])
-    if not isinstance(turns, list) or not isinstance(changes, list):
-        raise InputError("what its cell did before is not a list")
-    found: list[KeptTurn | InputError] = []
-    for each in turns[:_MOST_KEPT]:
-        try:
-            found.append(read_kept_turn(read_mapping(each)))
-        except InputError as error:
-            found.append(error)
-    sound = [each for each in changes[:_MOST_KEPT] if isinstance(each, Mapping)]
-    return read_time(kept), found, sound, read_mapping(kept["state"]) if "state" in kept else None
-
-
-def read_kept_turn(about: Mapping[str, Any]) -> KeptTurn:
-    """Return a turn that an output keeps beside what it shows; InputError where it is not sound."""
-    attempt = read_attempt(about, about.get("text"), _read_others(about))
-    return KeptTurn(attempt, read_standing(about, attempt), read_flag(about, "retired"))
-
-
-def _read_others(about: Mapping[str, Any]) -> tuple[Attempt, ...]:
+def read_others(about: Mapping[str, Any]) -> tuple[Attempt, ...]:
+    """Return the other attempts of a turn; raises InputError, with the reason, where one is not sound."""
     others = about.get("others", [])
     if not isinstance(others, list) or len(others) > MOST_OTHERS:
         raise InputError("its other attempts are not a list, or too many")

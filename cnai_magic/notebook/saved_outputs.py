@@ -13,20 +13,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..chat.attempt import Attempt
-from ..chat.conversations import Conversations
 from ..chat.rating import Rating, choose_latest
 from ..errors import InputError
 from ..money.cost import Charge
+from .cell_history import KeptTurn, read_kept, read_kept_turn
 from .comparison_record import COMPARED, SavedComparison, read_comparison
 from .left_out import LeftOut
 from .read_record import (
     Event,
-    KeptTurn,
+    check_conversations,
     may_be_sent,
     read_answer,
     read_event,
-    read_kept,
-    read_kept_turn,
     read_standing,
 )
 from .record import WRITTEN
@@ -102,7 +100,7 @@ def read_answers(cell: SavedCell) -> list[Attempt]:
     found = []
     for about, data in find_records(cell):
         try:
-            found += [each.attempt for each in read_kept(about)[1] if not isinstance(each, InputError)]
+            found += [each.attempt for each in read_kept(about).turns]
             if "event" not in about:
                 found.append(read_answer(about, data))
         except InputError:
@@ -168,8 +166,8 @@ class SavedOutputs:
         self.system_cells: dict[datetime, str] = {}
         self.moved: dict[str, str] = {}
         self._ratings: dict[str, Rating | None] = {}
-        # Turns that the outputs of commands hold, and when; their own cells may show what they did before.
-        self._kept: list[tuple[datetime, KeptTurn]] = []
+        # Turns that cells of commands hold; their own cells may show what they did before.
+        self._kept: list[KeptTurn] = []
         self._kept_above: set[tuple[str | None, str]] = set()
         self._left_out = LeftOut()
         used: set[str] = set()
@@ -205,7 +203,7 @@ class SavedOutputs:
         if about.get("event") == ROWS:
             read_rows_record(about)  # they are in no conversation
             return
-        known, turns, changes, state = read_kept(about)
+        known, turns, others, faults, changes, state = read_kept(about)
         own = find_own_cell(about)
         if self._is_copy(own, cell):
             # Of a cell that was copied, and has not run since: it changed nothing, but was paid for.
@@ -237,16 +235,14 @@ class SavedOutputs:
         for each in changes:
             self._change(each, cell)
         for turn in turns:
-            try:
-                if isinstance(turn, InputError):
-                    raise turn
-                if not own and self._is_copy(turn.attempt.cell, cell):
-                    self._charge(list_all_attempts(turn.attempt))
-                    continue
+            if not own and self._is_copy(turn.attempt.cell, cell):
+                self._charge(list_all_attempts(turn.attempt))
+            else:
                 self._save(cell, known, turn)
                 self._kept_above.add((cell, turn.attempt.turn_id))
-            except InputError as error:
-                self._left_out.add("{} earlier answer", error.what, number)
+        self._kept += others
+        for fault in faults:
+            self._left_out.add("{} earlier answer", fault, number)
 
     def _show(self, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
         """Add an answer that an output shows; one above it in its cell may keep that answer too."""
@@ -274,9 +270,9 @@ class SavedOutputs:
             self._charge(read_comparison(about, None).turn.attempts)
         elif "event" not in about:
             self._charge(list_all_attempts(self._answer(about, data, number)))
-        for each in read_kept(about)[1]:
-            if not isinstance(each, InputError):
-                self._charge(list_all_attempts(each.attempt))
+        kept = read_kept(about)
+        for each in (*kept.turns, *kept.others):
+            self._charge(list_all_attempts(each.attempt))
 
     def _compare(self, about: Mapping[str, Any], cell: str | None) -> None:
         comparison = read_comparison(about, cell)
@@ -288,7 +284,7 @@ class SavedOutputs:
         self.comparisons.append(comparison)
 
     def _change(self, about: Mapping[str, Any], cell: str | None) -> None:
-        event = _check_names(read_event(about))
+        event = read_event(about)
         if event.kind == "system" and cell is not None:
             self.system_cells.setdefault(event.time, cell)
         if event.kind == "rate":
@@ -296,7 +292,7 @@ class SavedOutputs:
         elif event.kind != "kept":
             self.changes.setdefault(event, SavedChange(event, cell))
         if event.kind == "keep" and "kept_turn" in about:
-            self._kept.append((event.time, read_kept_turn(read_mapping(about["kept_turn"]))))
+            self._kept.append(read_kept_turn(read_mapping(about["kept_turn"])))
 
     def _save_kept(self) -> None:
         """Add the turns that commands kept, each in the cell that has it, or that asked it and shows it."""
@@ -304,14 +300,14 @@ class SavedOutputs:
         own = {attempt.id: cell for cell, attempts in compared for attempt in attempts}
         shown = {each.turn_id for each in self.answers.values()}
         holding = {each.turn_id: each.cell for each in self.turns if each.cell and not each.is_copy}
-        for time, turn in self._kept:
+        for turn in self._kept:
             shows = turn.attempt.turn_id in shown and turn.attempt.cell in self._showing
             asked = turn.attempt.cell if shows else own.get(turn.attempt.id)
             cell = holding.get(turn.attempt.turn_id, asked)
             if cell is None and self.keeps_ids and turn.attempt.cell:
                 self._charge(list_all_attempts(turn.attempt))  # its cell was deleted or cleared
             else:
-                self._save(cell, time, turn)
+                self._save(cell, None, turn)
 
     def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Attempt:
         """Read an answer, without its other attempts where these alone are not sound."""
@@ -331,8 +327,7 @@ class SavedOutputs:
     ) -> None:
         """Add an answer and the other attempts of its turn, and a charge for each that is new."""
         name, every = turn.conversation, list_all_attempts(turn.attempt)
-        if not all(map(Conversations.is_name, (name, *(each.conversation for each in every)))):
-            raise InputError("its conversation has a name that cannot be one")
+        check_conversations(*(each.conversation for each in every))
         for each in every:
             self._rate(each.id, each.rating)
             if each.id not in self.answers:
@@ -391,10 +386,3 @@ def find_records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[s
         about = metadata.get("cnai") if isinstance(metadata, Mapping) else None
         if isinstance(about, Mapping):
             yield about, data if isinstance(data, Mapping) else {}
-
-
-def _check_names(event: Event) -> Event:
-    names = [event.conversation, *([event.name] if event.name else [])]
-    if not all(map(Conversations.is_name, names)):
-        raise InputError("its conversation has a name that cannot be one")
-    return event

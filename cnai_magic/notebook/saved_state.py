@@ -19,7 +19,7 @@ from ..chat.rating import Rating
 from ..chat.system_message import SystemMessage
 from ..errors import InputError
 from ..redaction import hide_keys
-from .read_record import read_rating
+from .read_record import read_conversation, read_rating
 from .record import format_time, record_rating
 from .untrusted import read_count, read_flag, read_mapping, read_name, read_text, read_time, read_time_or_none
 
@@ -214,7 +214,7 @@ def read_state(about: Mapping[str, Any], time: datetime) -> SavedState:
     )
     return SavedState(
         time,
-        _read_own_name(about, "current"),
+        read_conversation(about, "current"),
         tuple(listed),
         removed,
         {answer: read_rating(read_mapping(each)) for answer, each in ratings.items()},
@@ -224,7 +224,7 @@ def read_state(about: Mapping[str, Any], time: datetime) -> SavedState:
 def _read_conversation(about: Mapping[str, Any]) -> SavedConversation:
     begun = about.get("begun_by")
     return SavedConversation(
-        _read_own_name(about, "name"),
+        read_conversation(about, "name"),
         None if about.get("system") is None else read_text(about, "system"),
         tuple(_read_places(about)),
         None if begun is None else _read_position(read_mapping(begun)),
@@ -273,13 +273,6 @@ def _read_position(about: Mapping[str, Any]) -> CellPosition:
             cell = None if about.get("cell") is None else read_name(about, "cell")
             return CellPosition(cell, read_count(about, "ordinal", 0), kind)
     raise InputError("its place in a cell is of an unknown kind")
-
-
-def _read_own_name(about: Mapping[str, Any], name: str) -> str:
-    found = read_name(about, name)
-    if not Conversations.is_name(found):
-        raise InputError("its conversation has a name that cannot be one")
-    return found
 
 
 def _read_names(about: Mapping[str, Any], name: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..chat.order import Document
+from .cell_history import list_kept_turns
 from .read_record import name_record
 from .saved_outputs import SavedCell, find_own_cell
 
@@ -16,7 +17,7 @@ class WrittenOutput(NamedTuple):
     """An output of a cell: what names it here and in the file, the answer and the turn; what builds it.
 
     The name tells what it keeps too: a copy of it may be from before that changed. `answer` is the ID of the
-    answer that it shows, or of compared ones.
+    answer that it shows, or of compared ones, `kept_turns` are those of turns of other cells that it keeps.
     """
 
     display_id: str
@@ -24,6 +25,7 @@ class WrittenOutput(NamedTuple):
     answer: str
     turn_id: str
     build: Callable[[], Mapping[str, Any]]
+    kept_turns: Collection[str] = ()
 
 
 class WrittenOutputs:
@@ -53,6 +55,10 @@ class WrittenOutputs:
     def holds(self, cell: str, answer: str, document: Document) -> bool:
         """Tell whether an output of a cell, or its copies in a document, shows the answer of this ID."""
         return any(each.answer == answer for each in self._find(cell, document))
+
+    def list_kept_turns(self, cell: str) -> set[str]:
+        """Return the IDs of the turns of other cells that the outputs of a cell keep."""
+        return {turn for each in self._cells.get(cell, ()) for turn in each.kept_turns}
 
     def _find(self, cell: str, document: Document) -> list[WrittenOutput]:
         return self._cells.get(cell) or [*self.list_copies(document).get(cell, ())]
@@ -122,4 +128,4 @@ class WrittenOutputs:
 def _take(output: Mapping[str, Any]) -> WrittenOutput:
     about = output["metadata"]["cnai"]
     answer, turn = (str(about.get(name) or "") for name in ("id", "turn_id"))
-    return WrittenOutput("", name_record(about), answer, turn, lambda: output)
+    return WrittenOutput("", name_record(about), answer, turn, lambda: output, list_kept_turns(about))

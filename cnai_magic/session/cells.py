@@ -184,14 +184,22 @@ class Cells:
         now = self._conversations.clock.now()
         if cell is None:
             return Kept(now)
-        return collect_kept(self._conversations, cell, now, changed=cell in self._changing)
+        others, changed = self._list_others(cell), cell in self._changing
+        return collect_kept(self._conversations, cell, now, changed=changed, others=others)
 
     def _collect_kept(self, cell: str) -> Kept:
-        now, changed = self._conversations.clock.now(), cell in self._changing
-        kept = collect_kept(self._conversations, cell, now, self._held[cell], changed=changed)
+        now, held = self._conversations.clock.now(), self._held[cell]
+        others, changed = self._list_others(cell), cell in self._changing
+        kept = collect_kept(self._conversations, cell, now, held, changed=changed, others=others)
         if kept.state is not None:
             self.change(cell)
         return kept
+
+    def _list_others(self, cell: str) -> set[str]:
+        """Return the IDs of the turns of other cells that outputs of this one keep, and no run has shown."""
+        kept = self.written.list_kept_turns(cell)
+        shown = (each.shown for outputs in self._shown.values() for each in outputs) if kept else ()
+        return kept - {each.turn_id for each in shown if isinstance(each, Attempt)}
 
     def arrange(self, run: CellRun | None = None, *, is_over: bool = False) -> None:
         """Let all turns stand as in the document that is known now, where a cell may run.

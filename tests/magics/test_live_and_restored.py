@@ -24,7 +24,7 @@ from cnai_magic.settings import Cnai
 from tests.edited_notebook import Cell, EditedNotebook, one_shell
 from tests.in_process_server import InProcessServer
 from tests.properties import random_examples, random_steps
-from tests.servers import ScriptedServer, sse
+from tests.servers import ScriptedServer, failure, sse
 
 
 @pytest.fixture(scope="module")
@@ -335,6 +335,85 @@ def test_cells_that_no_question_is_sent_are_not_counted_as_unknown(
         assert "1 cell above not sent" in ask("%%cnai\ntwo")
         for source in ("%%cnai --new\nthree", "%%cnai\nfour", "%%cnai --once\nfive"):
             assert "not sent" not in ask(source)
+    finally:
+        notebook.close()
+        server.requests.clear()
+
+
+@pytest.mark.parametrize("told_by", ["page", "file"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("%%cnai\nother", "%cnai_chat system Be brief.", "%cnai other\n%cnai_chat use nowhere"),
+        *("%%cnai --model refused\nother", "0"),
+    ],
+)
+def test_a_cell_that_kept_a_compared_answer_of_another_holds_it_whatever_it_runs_then(
+    server: ScriptedServer, path: Path, told_by: Literal["page", "file"], source: str
+) -> None:
+    notebook = EditedNotebook(server, path, told_by)
+    walk = Walk(notebook)
+    compared, keeping = notebook.insert(3), notebook.insert(4)
+
+    def find_attempts() -> list[int]:
+        """Return how many attempts the turn of the compared answers has, in both kernels."""
+        walk.compare()
+        restored = restore_notebook(path).conversations["main"]
+        both = [
+            [len(turn.attempts) for turn in each.turns if turn.cell == compared.id]
+            for each in (notebook.session.conversations["main"], restored)
+        ]
+        assert both[0] == both[1]
+        return both[0]
+
+    try:
+        walk.run(compared, "%%cnai --times 2\nCompared?")
+        notebook.restart(walk.tools)
+        walk.run(keeping, "%cnai_chat versions --keep 1")
+        assert find_attempts() == [2]
+        for _ in range(2):
+            for each in (source, "%%cnai\nanother", source):
+                if "refused" in each:
+                    server.reply(failure(402, "insufficient_quota"))
+                walk.run(keeping, each)
+                assert find_attempts() == [2]
+            notebook.restart(walk.tools)
+        notebook.delete(4)
+        assert find_attempts() == []
+        notebook.undo()
+        assert find_attempts() == [2]
+        notebook.clear(keeping)
+        assert find_attempts() == []
+    finally:
+        notebook.close()
+        server.forget_replies()
+        server.requests.clear()
+
+
+def test_it_holds_it_too_where_the_output_of_the_other_cell_could_not_be_changed(
+    server: ScriptedServer, path: Path
+) -> None:
+    notebook = EditedNotebook(server, path, "page")
+    walk = Walk(notebook)
+    compared, keeping = notebook.insert(3), notebook.insert(4)
+    try:
+        walk.run(compared, "%%cnai --times 2\nCompared?")
+        # The page was loaded again.
+        compared.outputs = {f"loaded {name}": each for name, each in compared.outputs.items()}
+        walk.run(keeping, "%cnai_chat versions --keep 1")
+        # A kernel that is killed while the cell asks has lost nothing either.
+        meanwhile = notebook.session.cells.find_kept_meanwhile(keeping.id)
+        assert [turn.cell for _, turn, _ in meanwhile.others] == [compared.id]
+        for _ in range(2):
+            walk.ask(keeping)
+            walk.compare()
+            restored = restore_notebook(path).conversations["main"]
+            assert [turn.cell for turn in restored.turns] == ["cell-2", compared.id, keeping.id]
+        # From here on its own output has it.
+        walk.ask(compared)
+        walk.ask(keeping)
+        walk.compare()
+        assert "kept_turns" not in json.dumps(keeping.saved())
     finally:
         notebook.close()
         server.requests.clear()

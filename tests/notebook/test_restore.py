@@ -18,8 +18,8 @@ from cnai_magic.chat.conversations import Conversations
 from cnai_magic.errors import InputError
 from cnai_magic.magics.chat_commands import run_chat_command
 from cnai_magic.money.cost import Spend
-from cnai_magic.notebook import unstated_changes
-from cnai_magic.notebook.cell_history import collect_kept
+from cnai_magic.notebook import cell_history, unstated_changes
+from cnai_magic.notebook.cell_history import Kept, collect_kept
 from cnai_magic.notebook.merge import merge
 from cnai_magic.notebook.read_record import read_answer
 from cnai_magic.notebook.record import build_bundle, build_event_metadata, build_metadata
@@ -549,6 +549,37 @@ def test_an_attempt_that_was_kept_and_is_gone_is_told(document: Document) -> Non
     restored = restore(cells)
     assert prompts(restored) == ["question a", "second", "question c"]
     assert restored.notes == ["an attempt that was kept in 'main' is not in the notebook"]
+
+
+def test_of_the_turns_that_another_cell_holds_those_come_back_that_are_sound(document: Document) -> None:
+    document.ask("b", "second")
+    document.command("x", "versions 2 --keep 1")
+    cells = document.cells()
+    del cells[1].outputs[0]["metadata"]["cnai"]["others"]
+    about = cells[-1].outputs[0]["metadata"]["cnai"]
+    turn = about.pop("kept_turn")
+    unsound = {**turn, "conversation": "-rf /"}
+    about["kept"] = {"time": about["time"], "kept_turns": [unsound, turn]}
+    restored = restore(cells)
+    assert prompts(restored) == ["question a", "question b", "question c"]
+    reason = "its conversation has a name that cannot be one"
+    assert restored.notes == [f"left out: 1 earlier answer, because {reason}"]
+    about["kept"]["kept_turns"] = [*[unsound] * 1000, turn]
+    assert prompts(restore(cells)) == ["question a", "second", "question c"]
+    about["kept"]["kept_turns"] = {}
+    assert restore(cells).notes == ["left out: 1 output, because what its cell did before is not a list"]
+    del about["kept"]
+    about["kept_turn"] = unsound
+    assert restore(cells).notes[-1] == f"left out: 1 output, because {reason}"
+
+
+def test_turns_that_a_cell_holds_of_others_are_not_written_without_end(
+    document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cell_history, "_MOST_CHARACTERS", 10)
+    conversation = document.session.conversations["main"]
+    kept = Kept(_BEGIN, others=[(conversation, turn, False) for turn in conversation.turns])
+    assert [each["prompt"] for each in kept.record(10)["kept_turns"]] == ["question a"]
 
 
 def test_commands_and_answers_of_one_millisecond_stand_in_their_order() -> None:
