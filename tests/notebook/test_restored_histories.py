@@ -12,7 +12,7 @@ from hypothesis import Phase, given
 from cnai_magic.chat.conversation import KernelConversation, Turn
 from cnai_magic.chat.tools import build_tools
 from cnai_magic.money.cost import Charge, Spend
-from cnai_magic.notebook.restore import restore
+from cnai_magic.notebook.restore import Restored, restore
 from cnai_magic.session.kernel_session import KernelSession
 from tests.in_process_server import InProcessServer
 from tests.properties import random_examples, random_steps
@@ -115,8 +115,8 @@ def test_a_document_brings_back_all_that_the_kernel_had(
         assert restored.current == notebook.session.conversations.current
         assert restored.removed == notebook.session.conversations.removed
         check_spend(charges, restored.charges)
-        check_next_requests(notebook, order)
-        check_restored_where_it_was_asked(notebook, order)
+        check_next_requests(notebook, restored)
+        check_restored_where_it_was_asked(notebook, restored)
     finally:
         notebook.session.close()
 
@@ -126,7 +126,7 @@ def test_a_cell_whose_conversation_was_deleted_asks_where_it_first_ran(server: S
     for cell, step in (("c", Ask({"chat": "plan"})), ("a", Ask()), ("z", "delete plan")):
         notebook.run(cell, step)
     try:
-        check_next_requests(notebook, ["c", "a", "z"])
+        check_next_requests(notebook, restore(notebook.saved(["c", "a", "z"])))
     finally:
         notebook.session.close()
 
@@ -189,7 +189,7 @@ def test_a_cell_of_a_deleted_conversation_stands_where_it_first_ran_also_as_a_co
             *(("b", Ask()), ("a", "fork")),
         ):
             notebook.run(cell, step)
-        check_next_requests(notebook, ["a", "b", "v"])
+        check_next_requests(notebook, restore(notebook.saved(["a", "b", "v"])))
     finally:
         notebook.session.close()
 
@@ -231,11 +231,11 @@ def check_spend(made: list[Charge], restored: list[Charge]) -> None:
     assert sum(map(Spend.of, restored), Spend()) == sum(map(Spend.of, charges), Spend())
 
 
-def check_next_requests(notebook: WorkingNotebook, order: list[str]) -> None:
+def check_next_requests(notebook: WorkingNotebook, restored: Restored) -> None:
     """A kernel that restored the notebook sends what this one would, from each cell and from a new one."""
     other = WorkingNotebook(notebook.server, document=notebook.document)
     try:
-        other.session.cells.restore(restore(notebook.saved(order)))
+        other.session.cells.restore(restored)
         for cell in (*"abcd", "new"):
             sent = [_next(each.session, cell) for each in (notebook, other)]
             assert sent[0] == sent[1]
@@ -250,12 +250,12 @@ def _next(session: KernelSession, cell: str) -> tuple[Any, ...]:
     return question.conversation.name, question.request.messages, session.conversations.draft().name
 
 
-def check_restored_where_it_was_asked(notebook: WorkingNotebook, order: list[str]) -> None:
+def check_restored_where_it_was_asked(notebook: WorkingNotebook, restored: Restored) -> None:
     """A kernel that restores its own notebook has nothing new."""
     session = notebook.session
     before, current = state(session.conversations), session.conversations.current
     spent = session.book.get_before()
-    session.cells.restore(restore(notebook.saved(order)))
+    session.cells.restore(restored)
     assert state(session.conversations) == before
     assert session.book.get_before() == spent
     assert session.conversations.current == current
