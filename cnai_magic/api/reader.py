@@ -86,8 +86,7 @@ class StreamReader:
         self.usage: Usage | None = None
         self.answered = self.valid = False
         self.ignored = ""
-        # How much came in deltas: what a message repeats in the end is not taken again.
-        self._came = self._reasoning_came = 0
+        # What came in deltas: what a message repeats in the end is not taken again.
         self._texts, self._thoughts = RepeatedText(), RepeatedText()
         self._thinking = ThinkingTags()
         self._special = SpecialTokens()
@@ -159,7 +158,7 @@ class StreamReader:
             return None
         self.valid = True
         # Not Mapping: JSON has dicts only, and a look at an abstract class costs a tenth of a token.
-        choice = self._choice.find(choices) if type(choices) is list and choices else {}
+        choice = self._choice.find(choices) if choices and type(choices) is list else {}
         delta = in_delta = choice.get("delta")
         if not in_delta or "message" in choice or type(delta) is not dict:
             if not (in_delta or self.answered) and choice.get("message"):
@@ -189,7 +188,6 @@ class StreamReader:
         if text:
             if in_delta:
                 text = self._texts.take(text)
-                self._came += len(text)
             if self._thinking.watching:
                 text, thought, all_thought = self._thinking.split(text)
                 reasoning += thought
@@ -206,7 +204,6 @@ class StreamReader:
             reasoning, self._half_thought = _join_surrogates(self._half_thought + reasoning)
         if in_delta:
             reasoning = self._thoughts.take(reasoning)
-            self._reasoning_came += len(reasoning)
         return reasoning
 
     def _accepts(self, body: Mapping[str, Any], choices: Any, failed: bool) -> bool:
@@ -308,9 +305,9 @@ class StreamReader:
         delta, message = choice.get("delta"), choice.get("message")
         if not isinstance(message, dict):
             return delta if isinstance(delta, dict) else {"content": delta} if delta else {}
-        if not (delta or self._came or self._reasoning_came or self._calls_came):
+        if not (delta or self._texts.size or self._thoughts.size or self._calls_came):
             return message
-        came = {"content": self._came, **dict.fromkeys(REASONING_NAMES, self._reasoning_came)}
+        came = {"content": self._texts.size, **dict.fromkeys(REASONING_NAMES, self._thoughts.size)}
         came |= dict.fromkeys(("tool_calls", "function_call"), int(self._calls_came))
         if isinstance(delta, dict) and any(delta.get(name) for name in came):
             if not choice.get("finish_reason"):

@@ -22,12 +22,15 @@ _MOST_PIECES = 1000
 
 
 class RepeatedText:
-    """The text of one answer, or its reasoning, from the deltas that it comes in; `held` ones wait."""
+    """The text of one answer, or its reasoning, from the deltas that it comes in; `held` ones wait.
+
+    `size` is how many characters were new so far.
+    """
 
     def __init__(self) -> None:
         self._watching = True
         self._pieces: list[str] = []
-        self._size = 0
+        self.size = 0
         # Of the text before the pieces.
         self._digest = blake2b()
         self._folded = False
@@ -39,7 +42,7 @@ class RepeatedText:
         """Return what is new in a delta; one that may repeat the first waits until that is clear."""
         if not self._watching and len(delta) < _LONG:
             self._pieces.append(delta)  # nearly every delta of an answer
-            self._size += len(delta)
+            self.size += len(delta)
             if len(self._pieces) > _MOST_PIECES:
                 self._fold()
             return delta
@@ -58,7 +61,7 @@ class RepeatedText:
             held.append(delta)
             if len(held) < _FEWEST - 1 or len(delta) < _SURE:
                 return ""
-            self._whole, self.held = delta, []
+            self._whole, self.held, self.size = delta, [], len(delta)
             return delta[len(first) :]
         self._watching, self.held = False, []
         return "".join(map(self._add, (*held, delta)))
@@ -66,7 +69,7 @@ class RepeatedText:
     def _is_next(self, delta: str) -> bool:
         """Return whether a delta is the one before it, and more; the last may come once more."""
         last = self.held[-1]
-        return delta.startswith(last) and (delta != last or self._size >= _SURE)
+        return delta.startswith(last) and (delta != last or self.size >= _SURE)
 
     def close(self) -> str:
         """Return what still waits, at the end of the answer."""
@@ -77,18 +80,19 @@ class RepeatedText:
     def _add(self, delta: str) -> str:
         if delta:
             self._pieces.append(delta)
-            self._size += len(delta)
+            self.size += len(delta)
         return delta
 
     def _extend(self, delta: str) -> str:
         whole = self._whole
         new = delta[len(whole) :] if delta.startswith(whole) else delta
         self._whole = whole + new
+        self.size += len(new)
         return new
 
     def _is_all(self, delta: str) -> bool:
         """Return whether a delta is all that has come, once more, and no refrain of whole lines."""
-        if len(delta) != self._size or delta.endswith("\n"):
+        if len(delta) != self.size or delta.endswith("\n"):
             return False
         if len(self._pieces) < _FEWEST and not self._folded:
             return False

@@ -159,6 +159,8 @@ class ThinkingTags:
         self._channels: HarmonyChannels | None = None
         self._left = self._answering = False
         self._begun = False
+        # Whether a piece without a sign of a tag is all answer.
+        self._decided = False
         self._held = ""
         self._blank: list[str] = []
         # Whether it may be a thought of gpt-oss without signs, as its first letters say.
@@ -171,14 +173,15 @@ class ThinkingTags:
 
     def split(self, text: str, *, ended: bool = False) -> tuple[str, str, bool]:
         """Return as much of the text so far as is decided, as a Split; all of it where it has `ended`."""
-        decided = self._begun and not (self._closers or self._held or self._unsigned)
-        if decided and not ("<" in text or "[" in text or "◁" in text):
+        if self._decided and not ("<" in text or "[" in text or "◁" in text):
             # Nearly every piece is all answer and holds no sign of a tag: this costs a tenth of the rest.
-            self._given.append(text)
-            if len(self._given) > _PIECES:
+            given = self._given
+            given.append(text)
+            if len(given) > _PIECES:
                 self._fold()
             return text, "", False
         split = self._split(text) if text else Split()
+        self._decided = self._begun and not (self._closers or self._held or self._unsigned)
         if not ended:
             return split
         rest = self._finish()
