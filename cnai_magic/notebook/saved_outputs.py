@@ -168,7 +168,7 @@ class SavedOutputs:
         self._ratings: dict[str, Rating | None] = {}
         # Turns that cells of commands hold; their own cells may show what they did before.
         self._kept: list[KeptTurn] = []
-        self._kept_above: set[tuple[str | None, str]] = set()
+        self._held_above: set[tuple[str | None, str]] = set()
         self._left_out = LeftOut()
         used: set[str] = set()
         self._charged_ids: set[str] = set()
@@ -239,17 +239,20 @@ class SavedOutputs:
                 self._charge(list_all_attempts(turn.attempt))
             else:
                 self._save(cell, known, turn)
-                self._kept_above.add((cell, turn.attempt.turn_id))
+                self._held_above.add((cell, turn.attempt.turn_id))
         self._kept += others
         for fault in faults:
             self._left_out.add("{} earlier answer", fault, number)
 
     def _show(self, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
-        """Add an answer that an output shows; one above it in its cell may keep that answer too."""
+        """Add an answer that an output shows; one above it in its cell may hold that answer too.
+
+        It keeps it, or shows it: a cell asks and goes on, and then its first attempt counts again.
+        """
         here = cell, turn.attempt.turn_id
-        if turn.attempt.id in self.answers and here not in self._kept_above:
+        if turn.attempt.id in self.answers and here not in self._held_above:
             raise InputError("it is a copy of another one")
-        self._kept_above.discard(here)
+        self._held_above.add(here)
         self._save(cell, known, turn)
 
     def _stand_in(

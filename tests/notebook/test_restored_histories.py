@@ -131,6 +131,18 @@ def test_a_cell_whose_conversation_was_deleted_asks_where_it_first_ran(server: S
         notebook.session.close()
 
 
+def test_the_attempts_of_an_answer_that_its_cell_shows_twice_come_back(server: ScriptedServer) -> None:
+    notebook = WorkingNotebook(server)
+    try:
+        notebook.run("a", Ask({}, "cut"), Ask({"go_on": True}))
+        notebook.run("z", "versions 1 --keep 1")
+        restored = restore(notebook.saved(["a", "z"]))
+        assert state(restored.conversations.values()) == state(notebook.session.conversations)
+        check_next_requests(notebook, restored)
+    finally:
+        notebook.session.close()
+
+
 def test_an_attempt_kept_after_a_rename_to_a_deleted_name_is_of_the_renamed_conversation(
     server: ScriptedServer,
 ) -> None:
