@@ -1,4 +1,7 @@
-"""What is sent with a question beside its own words: cells of the notebook, files, images."""
+"""What is sent with a question beside its own words: cells of the notebook, files, images.
+
+Files are read in `session/attached_files.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema of an answer: from a JSON Schema, a type, or words."""
+"""The schema of an answer: from a JSON Schema, a type, or words. `json_answer.py` holds answers to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What `%%cnai` and `%cnai` do: ask a question, and show the answer."""
+"""What `%%cnai` and `%cnai` do: ask a question, and show the answer.
+
+The magics in `extension.py` lead here; before them `transform.py` keeps the cell as it was typed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The extension: `%load_ext cnai_magic` registers the magics, `%unload_ext` takes them away again."""
+"""The extension and its magics: `%load_ext cnai_magic` registers them, `%unload_ext` takes them away again.
+
+Each leads to a file of this folder, which is imported when it is first needed: `ask.py`, `chat_commands.py`.
+"""
 
 from __future__ import annotations
 

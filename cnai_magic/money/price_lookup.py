@@ -1,4 +1,7 @@
-"""The price of a model while it is looked up beside the question that it is for."""
+"""The price of a model while it is looked up beside the question that it is for.
+
+Which price a model has is in `price.py`; `session/servers.py` asks the server for its list.
+"""
 
 from __future__ import annotations
 
