@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.redaction import ApiKey, Cleaner, KeyFilter, clean, redact, replace_surrogates, strip_controls
 from tests.cases import check_each
+from tests.properties import random_examples
 
 KEY = "sk-test-0123456789"
 
@@ -91,6 +92,7 @@ def filtered(pieces: list[str], key: ApiKey) -> str:
     return text + hidden.feed("", ended=True)
 
 
+@random_examples()
 @given(st.text("sk-tes0x", max_size=30), st.text("sk-tes0x", max_size=30), st.data())
 def test_a_key_is_hidden_wherever_the_text_is_cut(before: str, after: str, data: st.DataObject) -> None:
     text = before + KEY + after
@@ -100,6 +102,7 @@ def test_a_key_is_hidden_wherever_the_text_is_cut(before: str, after: str, data:
         assert filtered(pieces, key) == key.hide_in(text)
 
 
+@random_examples()
 @given(st.lists(st.text("sk-test-01", max_size=7)))
 def test_a_text_without_the_key_is_left_alone(pieces: list[str]) -> None:
     assert filtered(pieces, ApiKey(KEY)) == "".join(pieces)
@@ -259,6 +262,7 @@ def test_a_split_key_is_hidden_wherever_the_text_is_cut(unseen: str) -> None:
 CUT = [*"\x1b\x9b\x9d\x90[]0;m\x07\\ a\n", KEY, KEY[:9], KEY[9:], "\u200b"]
 
 
+@random_examples()
 @given(st.lists(st.sampled_from(CUT), max_size=12))
 def test_neither_control_nor_key_survives_any_cut(pieces: list[str]) -> None:
     ApiKey(KEY)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.api.http import Adapter, _Response
+from tests.properties import random_examples
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -97,6 +98,7 @@ BODIES = st.lists(CHUNKS, max_size=12).map(b"".join)
 PLACES = st.lists(st.integers(0, 10_000), max_size=12)
 
 
+@random_examples()
 @given(BODIES, PLACES, st.sampled_from([b"0\r\n\r\n", b"0\r\nTrailer: x\r\n\r\n", b""]))
 def test_a_chunked_body_reads_as_http_client_reads_it(body: bytes, places: list[int], end: bytes) -> None:
     pieces = cut(body + end, places)
@@ -120,6 +122,7 @@ def test_what_may_stand_in_a_body_is_read_as_by_http_client(body: bytes) -> None
     assert outcome(_Response, [body]) == outcome(http.client.HTTPResponse, [body])
 
 
+@random_examples()
 @given(BODIES, PLACES, st.integers(0, 10_000), st.binary(max_size=3))
 def test_a_broken_body_ends_as_it_does_in_http_client(
     body: bytes, places: list[int], place: int, wrong: bytes

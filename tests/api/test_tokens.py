@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.api import tokens as module
 from cnai_magic.api.tokens import TokenCount, bound_tokens, estimate_tokens
+from tests.properties import random_examples
 
 # None of these was used to fit the estimate: (text, tokens on DeepSeek's, Qwen's, o200k, tekken).
 MEASURED: dict[str, tuple[str, tuple[int, int, int, int]]] = {
@@ -65,11 +66,13 @@ def test_chinese_is_held_at_less_than_half_its_bytes() -> None:
     assert max(counts[:2]) <= bound_tokens(text) <= 0.45 * len(text.encode())
 
 
+@random_examples()
 @given(st.text())
 def test_the_bound_is_never_more_than_the_bytes_nor_less_than_the_estimate_of_them(text: str) -> None:
     assert 0 <= bound_tokens(text) <= len(text.encode("utf-8", "replace"))
 
 
+@random_examples()
 @given(st.lists(st.text(max_size=20)))
 def test_tokens_are_the_same_wherever_a_text_is_cut(pieces: list[str]) -> None:
     count = TokenCount()
@@ -82,6 +85,7 @@ def test_nothing_has_no_tokens_and_a_letter_has_one() -> None:
     assert [estimate_tokens(text) for text in ("", "a", "汉", " ")] == [0, 1, 1, 0]
 
 
+@random_examples()
 @given(st.text(st.characters(max_codepoint=127)) | st.text("ab 1.\n\t"))
 def test_the_quick_sum_for_plain_text_is_that_of_the_weights(text: str) -> None:
     assert module._weigh(text) == module._sum_weights(text, module._ASCII_WEIGHTS)

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from urllib3.util import parse_url
 
 from cnai_magic.api.vendors import (
@@ -18,7 +18,7 @@ from cnai_magic.api.vendors import (
 from cnai_magic.errors import InputError
 from cnai_magic.python_words import PYTHON
 from tests.cases import check_each
-from tests.properties import by_chance
+from tests.properties import by_chance, random_examples
 
 VENDORS = ["deepseek", "moonshot", "zhipu", "minimax", "qwen"]
 VENDORS += ["ernie", "volcengine", "hunyuan", "baichuan", "stepfun", "openai", "openrouter"]
@@ -242,7 +242,7 @@ _PIECES = [
 ]
 
 
-@settings(max_examples=400, derandomize=True, deadline=None)
+@random_examples(400)
 @given(by_chance(lambda chance: chance.joined(_PIECES, 9)))
 def test_every_parser_reads_an_accepted_address_as_it_was_checked(text: str) -> None:
     try:

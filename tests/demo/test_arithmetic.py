@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from cnai_magic.demo import arithmetic
 from cnai_magic.demo.arithmetic import CalculationError, calculate, evaluate, show_number
 from cnai_magic.demo.numerals import write_digits
+from tests.properties import random_examples
 
 # How fast a machine is, is no matter of a test.
-untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+untimed = random_examples(suppress_health_check=[HealthCheck.too_slow])
 
 numbers = st.one_of(
     st.integers(0, 10**6).map(str),

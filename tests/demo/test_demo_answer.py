@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from cnai_magic.api.messages import Chunk
 from cnai_magic.demo import MODELS, DemoMessage, answer, count_tokens
 from cnai_magic.errors import ModelNotFoundError
 from tests.demo_requests import demo_request
-from tests.properties import Chance, random_steps
+from tests.properties import Chance, random_examples, random_steps
 
 # How fast a machine is, is no matter of a test.
-untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+untimed = random_examples(suppress_health_check=[HealthCheck.too_slow])
 
 ANSWERING = ["demo-guide", "demo-ngram", "demo-echo", "demo-reasoner"]
 

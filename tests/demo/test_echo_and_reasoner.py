@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from cnai_magic.demo import DemoMessage, DemoRequest, answer
 from tests.demo_requests import demo_request
+from tests.properties import random_examples
 
 # How fast a machine is, is no matter of a test.
-untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+untimed = random_examples(suppress_health_check=[HealthCheck.too_slow])
 
 
 def both(request: DemoRequest) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 
 from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.demo import DemoMessage, answer
@@ -18,10 +18,10 @@ from cnai_magic.demo.guide import read_rules
 from cnai_magic.demo.knowledge_files import read
 from tests.cases import check_each
 from tests.demo_requests import demo_request
-from tests.properties import Chance, by_chance
+from tests.properties import Chance, by_chance, random_examples
 
 # How fast a machine is, is no matter of a test.
-untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+untimed = random_examples(suppress_health_check=[HealthCheck.too_slow])
 
 
 def talk(*questions: str, system: str = "") -> str:

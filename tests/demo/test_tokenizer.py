@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from cnai_magic.demo import count_tokens
 from cnai_magic.demo.tokenizer import iterate_tokens, tokenize, tokenize_blocks
+from tests.properties import random_examples
 
 # How fast a machine is, is no matter of a test.
-untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+untimed = random_examples(suppress_health_check=[HealthCheck.too_slow])
 
 
 @untimed

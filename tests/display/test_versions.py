@@ -18,6 +18,7 @@ from cnai_magic.display.versions import Versions, _compare
 from cnai_magic.money.cost import Cost
 from tests.cases import check_each
 from tests.display.answers import reply
+from tests.properties import random_examples
 from tests.xss_corpus import NAMED
 
 
@@ -221,6 +222,7 @@ def test_folded_lines_keep_what_stands_around_a_change() -> None:
 _PROSE = st.text("ab \n.é", max_size=60)
 
 
+@random_examples()
 @given(_PROSE, _PROSE)
 def test_a_comparison_holds_both_texts_wholly(before: str, after: str) -> None:
     pieces, _ = _compare(before, after)

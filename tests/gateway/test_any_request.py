@@ -77,7 +77,7 @@ def refused_field(body: dict[str, Any]) -> str:
     return ""
 
 
-@random_examples(100)
+@random_examples()
 @given(by_chance(_make_body))
 def test_any_body_is_answered_or_refused_by_the_name_of_a_field(body: dict[str, Any]) -> None:
     assert refused_field(body).split("[")[0].split(".")[0] in {"", *body}

@@ -63,7 +63,7 @@ _CELLS = st.lists(
 )
 
 
-@random_examples(100)
+@random_examples()
 @given(_CELLS)
 def test_run_all_twice_sends_the_same_twice(server: ScriptedServer, steps: list[list[Step]]) -> None:
     notebook = WorkingNotebook(server)

@@ -316,7 +316,7 @@ def _make_charge(chance: Chance) -> Charge:
     )
 
 
-@random_examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@random_examples(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(charges=random_steps(_make_charge, 0, 12))
 def test_rows_come_back_and_sums_are_exact(path: Path, charges: list[Charge]) -> None:
     with_space = path.with_name(f"{next(_IDS)}.sqlite3")

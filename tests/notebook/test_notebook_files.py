@@ -266,7 +266,7 @@ def _known(answer: Reply) -> Reply:
     )
 
 
-@random_examples(100)
+@random_examples()
 @given(by_chance(_make_turns), st.sampled_from(["main", "plan"]))
 def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
     tmp_path_factory: pytest.TempPathFactory, turns: list[list[Reply]], name: str
