@@ -506,7 +506,7 @@ def test_the_same_rule_holds_where_questions_are_really_sent() -> None:
             attempt = session.latest_attempt if answered else None
             return [each["content"] for each in server.requests[-1].json()["messages"]], attempt
 
-        @random_examples(phases=[Phase.generate])
+        @random_examples(50, phases=[Phase.generate])
         @given(_STEPS)
         def follows_the_rule(steps: list[_Run | str]) -> None:
             session = KernelSession(
